@@ -1,2 +1,14 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddPostgres(Connections.Orders);
+builder.AddPostgres(Connections.Views);
+builder.AddKafka();
+builder.AddRedis();
+builder.AddClickHouse();
+
+var app = builder.Build();
+app.MapServiceDefaults();
 await app.RunAsync();

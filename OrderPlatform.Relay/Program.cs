@@ -1,2 +1,12 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddPostgres(Connections.Orders);
+builder.AddKafka();
+builder.AddKafkaProducer<byte[], byte[]>();
+
+var app = builder.Build();
+app.MapServiceDefaults();
 await app.RunAsync();

@@ -1,1 +1,28 @@
-return 0;
+using System.Diagnostics;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
+using OrderPlatform.Setup;
+
+// The set-up step: runs to its end before any service starts, changes nothing that is there already, and can be run again at any time.
+var builder = Host.CreateApplicationBuilder(args);
+builder.AddServiceDefaults();
+builder.AddClickHouse();
+using var host = builder.Build();
+
+var started = Stopwatch.GetTimestamp();
+var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Setup");
+var configuration = host.Services.GetRequiredService<IConfiguration>();
+
+foreach (var database in (string[])[Connections.Orders, Connections.Views])
+{
+    await PostgresDatabases.EnsureAsync(configuration.Required(database), stopping);
+}
+await host.Services.GetRequiredService<ClickHouseClient>().CreateDatabaseAsync(stopping);
+var created = await KafkaTopics.EnsureAsync(configuration.Required(Connections.Kafka), configuration.GetValue("Kafka:ReplicationFactor", (short)1));
+
+log.LogInformation("Databases and topics are there ({Created} topics new) after {ElapsedMs:0} ms", created, Stopwatch.GetElapsedTime(started).TotalMilliseconds);

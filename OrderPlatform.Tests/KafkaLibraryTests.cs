@@ -1,11 +1,11 @@
 namespace OrderPlatform.Tests;
 
-public sealed class KafkaNativeLibraryTests
+public sealed class KafkaLibraryTests
 {
     [Fact]
     public void Loads_the_version_that_belongs_to_the_client()
     {
-        ServiceDefaults.KafkaNativeLibrary.Register();
+        ServiceDefaults.Clients.KafkaLibrary.Load();
 
         Confluent.Kafka.Library.VersionString.ShouldBe("2.15.1");
     }

@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 
-namespace OrderPlatform.ServiceDefaults;
+namespace OrderPlatform.ServiceDefaults.Clients;
 
 /// <summary>
 /// Tells Confluent.Kafka where librdkafka is. The standalone build has no librdkafka.redist package: the host finds or
 /// builds the library (OrderPlatform.Engines, Getting/Librdkafka.cs) and hands its path on in an environment variable.
 /// </summary>
-public static class KafkaNativeLibrary
+public static class KafkaLibrary
 {
     /// <summary>The environment variable with the full path of librdkafka.</summary>
     public const string PathVariable = "ORDERPLATFORM_LIBRDKAFKA";
@@ -14,15 +14,15 @@ public static class KafkaNativeLibrary
     private static int _registered;
 
     /// <summary>Call once before the first Kafka client is made; further calls change nothing.</summary>
-    public static void Register()
+    public static void Load()
     {
         if (Interlocked.Exchange(ref _registered, 1) == 0)
         {
-            NativeLibrary.SetDllImportResolver(typeof(Confluent.Kafka.Library).Assembly, (name, _, _) => name.Contains("rdkafka", StringComparison.Ordinal) ? Load() : 0);
+            NativeLibrary.SetDllImportResolver(typeof(Confluent.Kafka.Library).Assembly, (name, _, _) => name.Contains("rdkafka", StringComparison.Ordinal) ? LoadNative() : 0);
         }
     }
 
-    private static nint Load() =>
+    private static nint LoadNative() =>
         Environment.GetEnvironmentVariable(PathVariable) is { Length: > 0 } path
             ? NativeLibrary.Load(path)
             : throw new DllNotFoundException(

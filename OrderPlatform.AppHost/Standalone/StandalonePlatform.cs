@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using OrderPlatform.Engines;
+using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Kafka;
+using OrderPlatform.Engines.Postgres;
+using OrderPlatform.Engines.Redis;
+
+namespace OrderPlatform.AppHost.Standalone;
+
+/// <summary>
+/// The topology: engines, then the set-up step, then the services, each started when what it depends on is healthy, and
+/// stopped in the reverse order.
+/// </summary>
+internal sealed class StandalonePlatform : IAsyncDisposable
+{
+    private const string Loopback = "127.0.0.1";
+    private static readonly TimeSpan PortBound = TimeSpan.FromSeconds(5);
+
+    private readonly DataFolder _data;
+    private readonly HostConsole _console;
+    private readonly int _postgresPort = RunningEngine.FreePort();
+    private readonly int _kafkaPort = RunningEngine.FreePort();
+    private readonly int _redisPort = RunningEngine.FreePort();
+    private readonly int _clickHousePort = RunningEngine.FreePort();
+    private readonly Uri _api;
+    private readonly Uri _relay = Url(RunningEngine.FreePort());
+    private readonly Uri _projections = Url(RunningEngine.FreePort());
+    private readonly List<Supervised> _engines;
+    private readonly List<Supervised> _services = [];
+    private ServiceProcess? _processes;
+
+    public StandalonePlatform(StandaloneOptions options, DataFolder data, HostConsole console)
+    {
+        _data = data;
+        _console = console;
+        _api = Url(options.ApiPort);
+        _engines = [Engine(new PostgresEngine(), _postgresPort), Engine(new KafkaEngine(), _kafkaPort), Engine(new RedisEngine(), _redisPort), Engine(new ClickHouseEngine(), _clickHousePort)];
+    }
+
+    /// <summary>Starts everything and writes run.json once all is healthy.</summary>
+    /// <param name="librdkafka">Path of the native Kafka client for the services.</param>
+    /// <exception cref="EngineException">Something could not be started; the message names the mend.</exception>
+    public async Task StartAsync(string librdkafka, CancellationToken cancellation)
+    {
+        var since = Stopwatch.GetTimestamp();
+        await UntilApiPortIsFreeAsync(cancellation);
+        await Task.WhenAll(_engines.Select(engine => engine.StartAsync(cancellation)));
+
+        _processes = new ServiceProcess(_console, Environment(librdkafka));
+        await _processes.RunToEndAsync("setup", "OrderPlatform.Setup", cancellation);
+
+        _services.AddRange([Service("relay", "OrderPlatform.Relay", _relay), Service("projections", "OrderPlatform.Projections", _projections), Service("api", "OrderPlatform.Api", _api)]);
+        await Task.WhenAll(_services.Select(service => service.StartAsync(cancellation)));
+
+        WriteRunFile();
+        foreach (var process in _engines.Concat(_services))
+        {
+            process.Restarted = WriteRunFile;
+        }
+        Introduce(Stopwatch.GetElapsedTime(since));
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_services.Select(service => service.DisposeAsync().AsTask()));
+        await Task.WhenAll(_engines.Select(engine => engine.DisposeAsync().AsTask()));
+        _processes?.Dispose();
+    }
+
+    private static Uri Url(int port) => new($"http://{Loopback}:{port}");
+
+    private Supervised Engine(IEngine engine, int port) => new(
+        engine.Name,
+        async cancellation => (await RunningEngine.StartAsync(engine, _data.Named(engine.Name), port, line => _console.Log(engine.Name, line), cancellation)).Process,
+        _console);
+
+    private Supervised Service(string name, string project, Uri url) =>
+        new(name, cancellation => _processes!.StartWebAsync(name, project, url, cancellation), _console);
+
+    private Dictionary<string, string> Environment(string librdkafka) => new()
+    {
+        ["ConnectionStrings__orders"] = Postgres("orders"),
+        ["ConnectionStrings__views"] = Postgres("views"),
+        ["ConnectionStrings__kafka"] = $"{Loopback}:{_kafkaPort}",
+        ["ConnectionStrings__redis"] = $"{Loopback}:{_redisPort}",
+        ["ConnectionStrings__clickhouse"] = $"Host={Loopback};Port={_clickHousePort};Protocol=http;Database=analytics",
+        ["ORDERPLATFORM_LIBRDKAFKA"] = librdkafka,
+        ["ASPNETCORE_ENVIRONMENT"] = "Development",
+        ["DOTNET_ENVIRONMENT"] = "Development",
+        ["Logging__Console__FormatterName"] = "simple",
+        ["Logging__Console__FormatterOptions__SingleLine"] = "true",
+        ["Authentication__DevelopmentKey"] = _data.ApiKey(),
+    };
+
+    private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);
+
+    private async Task UntilApiPortIsFreeAsync(CancellationToken cancellation)
+    {
+        // the Api of a host that has just been killed may need a moment to notice
+        var since = Stopwatch.GetTimestamp();
+        while (!IsFree(_api.Port))
+        {
+            if (Stopwatch.GetElapsedTime(since) > PortBound)
+            {
+                throw new EngineException($"Port {_api.Port} is in use. Stop what listens there, or give the Api another with --api-port PORT.");
+            }
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellation);
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            listener.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private void WriteRunFile() => new RunFile
+    {
+        Api = Text(_api),
+        Relay = Text(_relay),
+        Projections = Text(_projections),
+        Clickhouse = Text(Url(_clickHousePort)),
+        Kafka = $"{Loopback}:{_kafkaPort}",
+        Redis = $"{Loopback}:{_redisPort}",
+        Postgres = Postgres("orders"),
+        ApiKey = _data.ApiKey(),
+        Processes = _engines.Concat(_services).ToDictionary(process => process.Name, process => process.ProcessId),
+    }.Write(_data.RunFile);
+
+    private void Introduce(TimeSpan elapsed)
+    {
+        _console.Say($"\nThe order platform is up after {elapsed.TotalSeconds:0.0} s.\n");
+        _console.Table([
+            ("api", Text(_api), $"send the header X-Api-Key: {_data.ApiKey()}"),
+            ("relay", Text(_relay) + "/health", ""),
+            ("projections", Text(_projections) + "/health", ""),
+            ("clickhouse", Text(Url(_clickHousePort)), "ClickHouse's HTTP interface, database analytics"),
+            ("postgres", $"{Loopback}:{_postgresPort}", "databases orders and views; the connection string is in run.json"),
+            ("kafka", $"{Loopback}:{_kafkaPort}", ""),
+            ("redis", $"{Loopback}:{_redisPort}", ""),
+            ("data", _data.Path, "run.json has all of this for programs"),
+        ]);
+        _console.Say("\nCtrl-C stops everything and keeps the data.\n");
+    }
+
+    private static string Text(Uri url) => url.GetLeftPart(UriPartial.Authority);
+}

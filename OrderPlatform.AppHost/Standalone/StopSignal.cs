@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+using OrderPlatform.Engines.Processes;
+
+namespace OrderPlatform.AppHost.Standalone;
+
+/// <summary>Ends the host in order at Ctrl-C, SIGTERM, a closed terminal, or when the <c>dotnet run</c> that started it is gone. A second signal ends it at once.</summary>
+internal sealed class StopSignal : IDisposable
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _registrations;
+
+    public StopSignal()
+    {
+        _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Stop))];
+        ParentProcess.WhenDotNetRunEndsAsync(_source.Token).ContinueWith(_ => _source.Cancel(), TaskContinuationOptions.OnlyOnRanToCompletion);
+    }
+
+    /// <summary>Cancelled when the host is to end.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+        {
+            registration.Dispose();
+        }
+        _source.Dispose();
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        context.Cancel = !_source.IsCancellationRequested;
+        _source.Cancel();
+    }
+}

@@ -1,2 +1,0 @@
-namespace OrderPlatform.Contracts;
-

@@ -1,0 +1,10 @@
+namespace OrderPlatform.ServiceDefaults.Clients;
+
+/// <summary>The container build has librdkafka from the package that Confluent.Kafka depends on: nothing is left to do.</summary>
+public static class KafkaLibrary
+{
+    /// <summary>Does nothing: Confluent.Kafka finds the library of its package by itself.</summary>
+    public static void Load()
+    {
+    }
+}

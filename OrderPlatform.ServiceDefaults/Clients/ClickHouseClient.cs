@@ -1,0 +1,67 @@
+using System.Net.Http.Headers;
+using System.Text;
+
+namespace OrderPlatform.ServiceDefaults.Clients;
+
+/// <summary>
+/// ClickHouse by its documented HTTP interface (https://clickhouse.com/docs/interfaces/http): no client library is needed.
+/// </summary>
+public sealed class ClickHouseClient(HttpClient http, ClickHouseConnection connection)
+{
+    /// <summary>Where it connects to.</summary>
+    public ClickHouseConnection Connection => connection;
+
+    /// <summary>Runs one statement and gives its answer as text.</summary>
+    /// <param name="sql">One statement. Values go into <paramref name="parameters"/> as <c>{name:Type}</c>, never into the text.</param>
+    /// <exception cref="ClickHouseException">The server refused or failed it.</exception>
+    public async Task<string> QueryAsync(string sql, IReadOnlyDictionary<string, string>? parameters, CancellationToken cancellation)
+    {
+        using var request = Request(parameters, database: connection.Database);
+        request.Content = new StringContent(sql, Encoding.UTF8);
+        return await SendAsync(request, cancellation);
+    }
+
+    /// <summary>Creates the connection's own database when it is missing.</summary>
+    /// <exception cref="ClickHouseException">The server refused or failed it.</exception>
+    public async Task CreateDatabaseAsync(CancellationToken cancellation)
+    {
+        using var request = Request(new Dictionary<string, string> { ["name"] = connection.Database }, database: "default");
+        request.Content = new StringContent("CREATE DATABASE IF NOT EXISTS {name:Identifier}", Encoding.UTF8);
+        await SendAsync(request, cancellation);
+    }
+
+    private HttpRequestMessage Request(IReadOnlyDictionary<string, string>? parameters, string database)
+    {
+        var url = new StringBuilder("?database=").Append(Uri.EscapeDataString(database));
+        foreach (var (name, value) in parameters ?? new Dictionary<string, string>())
+        {
+            url.Append("&param_").Append(Uri.EscapeDataString(name)).Append('=').Append(Uri.EscapeDataString(value));
+        }
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(connection.Endpoint, url.ToString()));
+        if (connection.Password.Length > 0)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue(
+                "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{connection.Username}:{connection.Password}")));
+        }
+        return request;
+    }
+
+    private async Task<string> SendAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        using var response = await http.SendAsync(request, cancellation);
+        var text = await response.Content.ReadAsStringAsync(cancellation);
+        var code = response.Headers.TryGetValues("X-ClickHouse-Exception-Code", out var codes) ? codes.First() : null;
+        return response.IsSuccessStatusCode && code is null
+            ? text
+            : throw new ClickHouseException(int.TryParse(code, out var number) ? number : 0, text.Trim());
+    }
+}
+
+/// <summary>An error of ClickHouse's own.</summary>
+/// <param name="code">ClickHouse's error code, as in system.errors; 0 when the answer had none.</param>
+/// <param name="message">ClickHouse's text.</param>
+public sealed class ClickHouseException(int code, string message) : Exception(message)
+{
+    /// <summary>ClickHouse's error code, as in system.errors; 0 when the answer had none.</summary>
+    public int Code => code;
+}

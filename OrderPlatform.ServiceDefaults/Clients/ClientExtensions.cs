@@ -1,0 +1,48 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+using OrderPlatform.ServiceDefaults.Health;
+
+namespace OrderPlatform.ServiceDefaults.Clients;
+
+/// <summary>The clients that are made the same way in both modes, each with its health check.</summary>
+public static class ClientExtensions
+{
+    /// <summary>A pooled <see cref="NpgsqlDataSource"/>, keyed by the connection's name.</summary>
+    public static void AddPostgres(this IHostApplicationBuilder builder, string connectionName)
+    {
+        var connectionString = new NpgsqlConnectionStringBuilder(builder.Configuration.Required(connectionName))
+        {
+            ApplicationName = builder.Environment.ApplicationName,
+        };
+        builder.Services.AddKeyedSingleton(connectionName, (_, _) => NpgsqlDataSource.Create(connectionString));
+        builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
+            connectionName,
+            services => new PostgresHealthCheck(services.GetRequiredKeyedService<NpgsqlDataSource>(connectionName)),
+            HealthStatus.Unhealthy, tags: null, HealthBounds.Check));
+    }
+
+    /// <summary>A <see cref="ClickHouseClient"/> for the connection <c>clickhouse</c>.</summary>
+    public static void AddClickHouse(this IHostApplicationBuilder builder)
+    {
+        var connection = ClickHouseConnection.Parse(builder.Configuration.Required(Connections.ClickHouse));
+        builder.Services.AddSingleton(connection);
+        builder.Services.AddHttpClient<ClickHouseClient>();
+        builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
+            Connections.ClickHouse,
+            services => new ClickHouseHealthCheck(services.GetRequiredService<ClickHouseClient>()),
+            HealthStatus.Unhealthy, tags: null, HealthBounds.Check));
+    }
+
+    /// <summary>Kafka's admin client for the connection <c>kafka</c>, one for the process: its health check asks it for the cluster.</summary>
+    public static void AddKafka(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(_ => KafkaClients.Admin(builder.Configuration.Required(Connections.Kafka)));
+        builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
+            Connections.Kafka,
+            services => new KafkaHealthCheck(services.GetRequiredService<IAdminClient>()),
+            HealthStatus.Unhealthy, tags: null, HealthBounds.Check));
+    }
+}

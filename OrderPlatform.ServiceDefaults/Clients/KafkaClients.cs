@@ -1,0 +1,18 @@
+using Confluent.Kafka;
+
+namespace OrderPlatform.ServiceDefaults.Clients;
+
+/// <summary>Kafka clients that are made by hand, because no dependency injection is at hand or one of several is needed.</summary>
+public static class KafkaClients
+{
+    /// <summary>An admin client that keeps librdkafka's chatter out of the console: what fails is thrown where it is asked.</summary>
+    /// <param name="bootstrapServers">host:port[,host:port].</param>
+    public static IAdminClient Admin(string bootstrapServers)
+    {
+        KafkaLibrary.Load();
+        return new AdminClientBuilder(new AdminClientConfig { BootstrapServers = bootstrapServers, SocketConnectionSetupTimeoutMs = 3000 })
+            .SetLogHandler((_, _) => { })
+            .SetErrorHandler((_, _) => { })
+            .Build();
+    }
+}
