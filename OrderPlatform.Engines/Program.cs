@@ -14,14 +14,18 @@ name.Validators.Add(result =>
         result.AddError($"There is no engine {result.GetValue(name)}: name postgres, kafka, redis or clickhouse.");
     }
 });
-var port = new Option<int>("--port") { Description = "Loopback port to listen on; 0 takes a free one", DefaultValueFactory = _ => 0 };
-port.Validators.Add(result =>
+var port = new Option<int>("--port")
 {
-    if (result.GetValue(port) is < 0 or > ushort.MaxValue)
+    Description = "Loopback port to listen on; 0 takes a free one (default: 0)",
+    CustomParser = result =>
     {
-        result.AddError("A port is a number from 0 to 65535.");
-    }
-});
+        if (!ushort.TryParse(result.Tokens[0].Value, out var number))
+        {
+            result.AddError("--port takes a number from 0 to 65535.");
+        }
+        return number;
+    },
+};
 var data = new Option<string?>("--data") { Description = "Folder for its data (default: .orderplatform/<engine>)" };
 var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data };
 root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data)));
