@@ -25,6 +25,9 @@ internal sealed partial class KafkaLog(ILogger logger)
     [LoggerMessage(6, LogLevel.Error, "{Partition} answers KAFKA_STORAGE_ERROR to producers until there is space: {Reason}")]
     public partial void WriteFailed(string partition, string reason);
 
+    [LoggerMessage(14, LogLevel.Warning, "Client {ClientId} asked for transactions, which this broker does not have: leave transactional.id unset (enable.idempotence works)")]
+    public partial void TransactionsRefused(string clientId);
+
     [LoggerMessage(13, LogLevel.Information, "{Partition}: writing works again")]
     public partial void WritesAgain(string partition);
 

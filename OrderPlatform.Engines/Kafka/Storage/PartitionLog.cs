@@ -3,7 +3,7 @@ using OrderPlatform.Engines.Kafka.Protocol;
 namespace OrderPlatform.Engines.Kafka.Storage;
 
 /// <summary>The answer to an append: where the batch is, or why it is not.</summary>
-internal readonly record struct AppendResult(ErrorCode Error, long BaseOffset = -1, string? Message = null);
+internal readonly record struct AppendResult(ErrorCode Error, long BaseOffset = -1, long StartOffset = -1, string? Message = null);
 
 /// <summary>Bytes of whole batches in a segment's file, held open until released.</summary>
 internal readonly record struct LogSlice(Segment Segment, int Position, int Length);
@@ -82,7 +82,7 @@ internal sealed class PartitionLog
             error = _producers.Check(batch, out var alreadyAt);
             if (error != ErrorCode.None || alreadyAt is not null)
             {
-                return new AppendResult(error, alreadyAt ?? -1);
+                return new AppendResult(error, alreadyAt ?? -1, _segments[0].BaseOffset);
             }
             if (_nextOffset > long.MaxValue - batch.RecordCount)
             {
@@ -105,7 +105,7 @@ internal sealed class PartitionLog
             _nextOffset = batch.NextOffset;
             CheckpointIfDue(batch.Length);
             WakeReaders();
-            return new AppendResult(ErrorCode.None, batch.BaseOffset);
+            return new AppendResult(ErrorCode.None, batch.BaseOffset, _segments[0].BaseOffset);
         }
     }
 

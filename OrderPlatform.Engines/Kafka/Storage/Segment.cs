@@ -1,24 +1,19 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace OrderPlatform.Engines.Kafka.Storage;
 
 /// <summary>One file of a partition's log, and its index. The caller holds the log's lock, except for <see cref="Read"/>.</summary>
 internal sealed class Segment
 {
-    private readonly SafeFileHandle _file;
+    private readonly AppendOnlyFile _file;
     private int _references = 1;
-    private bool _tailIsDirty;
 
-    private Segment(string path, long baseOffset, SafeFileHandle file, int length, DateTimeOffset created)
-    {
-        (Path, BaseOffset, _file, Length, Created) = (path, baseOffset, file, length, created);
-    }
+    private Segment(string path, long baseOffset, AppendOnlyFile file, DateTimeOffset created) =>
+        (Path, BaseOffset, _file, Created) = (path, baseOffset, file, created);
 
     public string Path { get; }
     public long BaseOffset { get; }
 
-    /// <summary>Bytes of whole batches; the file may for a moment hold more.</summary>
-    public int Length { get; private set; }
+    /// <summary>Bytes of whole batches.</summary>
+    public int Length => _file.Length;
 
     public OffsetIndex Index { get; private set; } = new();
     public DateTimeOffset Created { get; }
@@ -30,53 +25,25 @@ internal sealed class Segment
     public static Segment Create(string folder, long baseOffset, DateTimeOffset now)
     {
         var path = PathOf(folder, baseOffset);
-        return new Segment(path, baseOffset, OpenFile(path, FileMode.CreateNew), 0, now);
+        return new Segment(path, baseOffset, AppendOnlyFile.Open(path, FileMode.CreateNew), now);
     }
 
-    public static Segment Open(string path)
-    {
-        var file = OpenFile(path, FileMode.Open);
-        var length = RandomAccess.GetLength(file);
-        if (length > int.MaxValue)
-        {
-            file.Dispose();
-            throw new LogDamagedException($"{path} is longer than 2 GB, which no segment is. Put the file back from a copy, or delete the topic.");
-        }
-        return new Segment(path, long.Parse(System.IO.Path.GetFileNameWithoutExtension(path)), file, (int)length, new DateTimeOffset(File.GetCreationTimeUtc(path)));
-    }
+    public static Segment Open(string path) => new(
+        path, long.Parse(System.IO.Path.GetFileNameWithoutExtension(path)), AppendOnlyFile.Open(path, FileMode.Open), new DateTimeOffset(File.GetCreationTimeUtc(path)));
 
-    /// <summary>Writes whole batches at the end; all or nothing.</summary>
+    /// <summary>Writes one batch at the end, all or nothing.</summary>
     /// <exception cref="IOException">The disk took not all of it; what it took is cut off again.</exception>
     public void Append(ReadOnlySpan<byte> batch, in RecordBatchHeader header)
     {
-        if (_tailIsDirty)
-        {
-            CutTail();
-        }
-        try
-        {
-            RandomAccess.Write(_file, batch, Length);
-        }
-        catch
-        {
-            _tailIsDirty = true;
-            CutTail();
-            throw;
-        }
-        Index.Add(header.BaseOffset, Length, header.MaxTimestamp);
-        Length += batch.Length;
+        _file.Append(batch);
+        Index.Add(header.BaseOffset, Length - batch.Length, header.MaxTimestamp);
     }
 
-    /// <summary>Cuts everything behind the position off the file.</summary>
-    public void CutTo(int length)
-    {
-        Length = length;
-        CutTail();
-    }
+    public void CutTo(int length) => _file.CutTo(length);
 
-    public int Read(Span<byte> to, long position) => RandomAccess.Read(_file, to, position);
+    public int Read(Span<byte> to, long position) => RandomAccess.Read(_file.Handle, to, position);
 
-    public BatchScanner Scan(int position, bool verify = false) => new(_file, position, Length, verify);
+    public BatchScanner Scan(int position, bool verify = false) => new(_file.Handle, position, Length, verify);
 
     /// <summary>Takes the saved index if it speaks for this very file; otherwise it must be <see cref="Reindex"/>ed.</summary>
     public bool TryLoadIndex(int length)
@@ -124,13 +91,4 @@ internal sealed class Segment
         File.Delete(IndexPath);
         Release();
     }
-
-    private void CutTail()
-    {
-        RandomAccess.SetLength(_file, Length);
-        _tailIsDirty = false;
-    }
-
-    private static SafeFileHandle OpenFile(string path, FileMode mode) =>
-        File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
 }
