@@ -1,7 +1,9 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using OrderPlatform.Engines;
+using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Kafka;
 using OrderPlatform.Engines.Postgres;
+using OrderPlatform.Engines.Processes;
 using OrderPlatform.Engines.Redis;
 
 const int BadUsage = 2;
@@ -27,8 +29,9 @@ var port = new Option<int>("--port")
     },
 };
 var data = new Option<string?>("--data") { Description = "Folder for its data (default: .orderplatform/<engine>)" };
-var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data };
-root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data)));
+var autoCreate = new Option<bool>("--auto-create-topics") { Description = "kafka: make a topic when a client asks for one that does not exist" };
+var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data, autoCreate };
+root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data), parsed.GetValue(autoCreate)));
 
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])
@@ -38,48 +41,44 @@ if (parsed.Errors is [var error, ..])
 }
 return await parsed.InvokeAsync();
 
-static async Task<int> RunAsync(string name, int port, string? data)
+static async Task<int> RunAsync(string name, int port, string? data, bool autoCreateTopics)
 {
-    using var stop = new CancellationTokenSource();
-    void Stop(PosixSignalContext signal)
-    {
-        signal.Cancel = true; // the engine is stopped in order first
-        stop.Cancel();
-    }
-    using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-
+    using var stop = new StopSignal();
     var dataFolder = Path.GetFullPath(data ?? Path.Combine(".orderplatform", name));
     try
     {
-        return name switch
+        switch (name)
         {
-            "postgres" => await RunChildAsync(new PostgresEngine(), dataFolder, port, address => $"{address}, user {PostgresEngine.User}, password in {PostgresEngine.PasswordFile(dataFolder)}", stop.Token),
-            "redis" => await RunChildAsync(new RedisEngine(), dataFolder, port, address => address, stop.Token),
-            "kafka" => throw new EngineException("The Kafka engine is not wired up yet."), // WIRE: Kafka.KafkaServer.RunAsync(new KafkaOptions { ... }, stop.Token)
-            _ => throw new EngineException("The ClickHouse engine is not wired up yet."), // WIRE: ClickHouse.ClickHouseServer.RunAsync(new ClickHouseOptions { ... }, stop.Token)
-        };
+            case "postgres":
+                await RunChildAsync(new PostgresEngine(), dataFolder, port, $"user {PostgresEngine.User}, password in {PostgresEngine.PasswordFile(dataFolder)}", stop.Token);
+                break;
+            case "redis":
+                await RunChildAsync(new RedisEngine(), dataFolder, port, "no password", stop.Token);
+                break;
+            case "kafka":
+                await KafkaServer.RunAsync(new KafkaOptions { Port = port, DataFolder = dataFolder, AutoCreateTopics = autoCreateTopics }, stop.Token);
+                break;
+            case "clickhouse":
+                await ClickHouseServer.RunAsync(new ClickHouseOptions { Port = port, DataFolder = dataFolder }, stop.Token);
+                break;
+        }
+        return 0;
     }
     catch (EngineException e)
     {
         Console.Error.WriteLine(e.Message);
         return 1;
     }
-    catch (OperationCanceledException) when (stop.IsCancellationRequested)
+    catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
     {
         return 0;
     }
 }
 
-static async Task<int> RunChildAsync(IEngine engine, string dataFolder, int port, Func<string, string> describe, CancellationToken stop)
+static async Task RunChildAsync(IEngine engine, string dataFolder, int port, string remark, CancellationToken stop)
 {
     await using var running = await RunningEngine.StartAsync(engine, dataFolder, port, Console.Error.WriteLine, stop);
-    Console.WriteLine($"{engine.Name} is ready on {describe(running.Address)}");
-    var stopped = new TaskCompletionSource();
-    await using var registration = stop.Register(stopped.SetResult);
-    if (await Task.WhenAny(stopped.Task, running.Process.Exited) == stopped.Task)
-    {
-        return 0;
-    }
-    throw new EngineException($"{engine.Name} has ended by itself with exit code {await running.Process.Exited}; its last lines above say why.");
+    Console.WriteLine($"{engine.Name} is ready on {running.Address}, {remark}");
+    var exitCode = await running.Process.Exited.WaitAsync(stop);
+    throw new EngineException($"{engine.Name} has ended by itself with exit code {exitCode}; its last lines above say why.");
 }

@@ -1,5 +1,6 @@
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Getting;
 using OrderPlatform.Engines.Kafka;
 using OrderPlatform.Engines.Postgres;
 using OrderPlatform.Engines.Redis;
@@ -17,7 +18,7 @@ namespace OrderPlatform.Tests;
 public sealed class EngineFixture : IAsyncLifetime
 {
     private readonly TemporaryFolder _data = new();
-    private readonly Lazy<Task<string>> _clientLibrary = new(() => EngineSet.GetAllAsync(CancellationToken.None));
+    private readonly Lazy<Task<string>> _clientLibrary = new(() => FirstStart.GetAllAsync([new PostgresEngine(), new KafkaEngine(), new RedisEngine(), new ClickHouseEngine()], CancellationToken.None));
     private readonly Lazy<Task<RunningEngine>> _postgres;
     private readonly Lazy<Task<RunningEngine>> _kafka;
     private readonly Lazy<Task<RunningEngine>> _redis;

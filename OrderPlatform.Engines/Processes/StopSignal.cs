@@ -1,14 +1,14 @@
 using System.Runtime.InteropServices;
-using OrderPlatform.Engines.Processes;
 
-namespace OrderPlatform.AppHost.Standalone;
+namespace OrderPlatform.Engines.Processes;
 
 /// <summary>Ends the host in order at Ctrl-C, SIGTERM, a closed terminal, or when the <c>dotnet run</c> that started it is gone. A second signal ends it at once.</summary>
-internal sealed class StopSignal : IDisposable
+public sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
 
+    /// <summary>Listens from now on.</summary>
     public StopSignal()
     {
         _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Stop))];
