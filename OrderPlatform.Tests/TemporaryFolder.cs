@@ -1,14 +1,12 @@
 namespace OrderPlatform.Tests;
 
-/// <summary>A throw-away folder that every user may enter: PostgreSQL runs as another one when the tests run as root.</summary>
+/// <summary>A folder for one test, gone with it.</summary>
 public sealed class TemporaryFolder : IDisposable
 {
-    /// <summary>Its full path.</summary>
-    public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "orderplatform-test-" + Guid.NewGuid().ToString("N")[..12]);
+    // open to all, unlike CreateTempSubdirectory's: PostgreSQL runs as another user when the tests are root
+    public string Path { get; } = Directory.CreateDirectory(System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"orderplatform-test-{Guid.NewGuid():N}")).FullName;
 
-    /// <summary>Makes the folder.</summary>
-    public TemporaryFolder() => Directory.CreateDirectory(Path);
+    public string this[string name] => System.IO.Path.Combine(Path, name);
 
-    /// <inheritdoc />
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }
