@@ -59,7 +59,7 @@ static async Task<int> RunAsync(string name, int port, string? data, bool autoCr
                 await KafkaServer.RunAsync(new KafkaOptions { Port = port, DataFolder = dataFolder, AutoCreateTopics = autoCreateTopics }, stop.Token);
                 break;
             case "clickhouse":
-                await ClickHouseServer.RunAsync(new ClickHouseOptions { Port = port, DataFolder = dataFolder }, stop.Token);
+                await ClickHouseServer.RunAsync(new ClickHouseOptions(await new ClickHouseEngine().GetLibraryAsync(stop.Token), dataFolder, port), stop.Token);
                 break;
         }
         return 0;

@@ -12,7 +12,7 @@ public sealed class StopSignal : IDisposable
     public StopSignal()
     {
         _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Stop))];
-        ParentProcess.WhenDotNetRunEndsAsync(_source.Token).ContinueWith(_ => _source.Cancel(), TaskContinuationOptions.OnlyOnRanToCompletion);
+        _ = FollowParentAsync();
     }
 
     /// <summary>Cancelled when the host is to end.</summary>
@@ -25,7 +25,20 @@ public sealed class StopSignal : IDisposable
         {
             registration.Dispose();
         }
-        _source.Dispose();
+        _source.Cancel(); // ends the following of the parent too
+    }
+
+    private async Task FollowParentAsync()
+    {
+        try
+        {
+            await ParentProcess.WhenDotNetRunEndsAsync(_source.Token);
+            await _source.CancelAsync();
+        }
+        catch (OperationCanceledException) when (_source.IsCancellationRequested)
+        {
+            // this process ends first
+        }
     }
 
     private void Stop(PosixSignalContext context)
