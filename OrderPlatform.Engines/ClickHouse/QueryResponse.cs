@@ -26,12 +26,16 @@ internal sealed class QueryResponse(HttpContext http, QueryRequest request, Clic
     /// <summary>Names the format of the result, when the query does.</summary>
     public void Names(string? format) => _format = format != null && database.ContentTypes.ContainsKey(format) ? format : _format;
 
-    /// <summary>Adds a piece of the result.</summary>
+    /// <summary>Adds a piece of the result, or only its numbers when it is empty.</summary>
     public async Task WriteAsync(ChdbResult piece, CancellationToken cancellation)
     {
         _statistics += piece.Statistics;
+        if (piece.IsEmpty)
+        {
+            return;
+        }
         await using var bytes = piece.OpenRead();
-        await bytes.CopyToAsync((Stream?)_body ?? _held, CopyBytes, cancellation);
+        await bytes.CopyToAsync(_body ?? _held, CopyBytes, cancellation);
         if (_body == null && _held.Length > HeldBytes && !request.WaitsForEnd)
         {
             await BeginAsync(cancellation);
