@@ -9,6 +9,7 @@ namespace OrderPlatform.Engines;
 public sealed class RunningEngine : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyBound = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LastOwnerBound = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(25);
 
     private RunningEngine(ChildProcess process, int port)
@@ -37,8 +38,15 @@ public sealed class RunningEngine : IAsyncDisposable
         }
         await engine.GetAsync(cancellation);
         port = port == 0 ? FreePort() : port;
-        var command = await engine.PrepareAsync(Path.GetFullPath(dataFolder), port, cancellation);
+        dataFolder = Path.GetFullPath(dataFolder);
+        var owner = new ProcessFile(Path.Combine(dataFolder, "engine.pid"));
+        if (await owner.UntilGoneAsync(LastOwnerBound, cancellation) is { } pid)
+        {
+            throw new EngineException($"{engine.Name} already runs on {dataFolder} as process {pid}. Stop it, or give another folder with --data.");
+        }
+        var command = await engine.PrepareAsync(dataFolder, port, cancellation);
         var running = new RunningEngine(ChildProcess.Start(engine.Name, command, log), port);
+        owner.Write(running.Process.Id);
         try
         {
             await running.UntilReadyAsync(engine, cancellation);

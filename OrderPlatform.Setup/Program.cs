@@ -25,6 +25,10 @@ foreach (var database in (string[])[Connections.Orders, Connections.Views])
     await PostgresDatabases.EnsureAsync(connectionString, stopping);
     migrations += await PostgresMigrations.ApplyAsync(connectionString, database, stopping);
 }
+if (configuration["Authentication:DevelopmentKey"] is { Length: > 0 } developmentKey)
+{
+    await DevelopmentKey.EnsureAsync(configuration.Required(Connections.Orders), developmentKey, stopping);
+}
 migrations += await ClickHouseMigrations.ApplyAsync(host.Services.GetRequiredService<ClickHouseClient>(), stopping);
 var topics = await KafkaTopics.EnsureAsync(configuration.Required(Connections.Kafka), configuration.GetValue("Kafka:ReplicationFactor", (short)1));
 

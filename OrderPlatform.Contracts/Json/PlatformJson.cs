@@ -9,9 +9,9 @@ namespace OrderPlatform.Contracts.Json;
 public static class PlatformJson
 {
     /// <summary>For events and answers. Reading ignores what it does not know, so that a newer producer does not stop an older consumer.</summary>
-    public static JsonSerializerOptions Options { get; } = Frozen(new JsonSerializerOptions());
+    public static JsonSerializerOptions Options { get; } = Frozen(new JsonSerializerOptions { RespectRequiredConstructorParameters = true });
 
-    /// <summary>For requests: an unknown field is an error, since it is a misspelt one or one that would be silently ignored.</summary>
+    /// <summary>For requests: an unknown field is an error, since it is a misspelt one or one that would be silently ignored. What is missing is null: the use case names it.</summary>
     public static JsonSerializerOptions Strict { get; } = Frozen(new JsonSerializerOptions { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow });
 
     /// <summary>Makes <paramref name="options"/> write and read as the platform does.</summary>
@@ -19,7 +19,6 @@ public static class PlatformJson
     {
         options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
         options.RespectNullableAnnotations = true;
-        options.RespectRequiredConstructorParameters = true;
         options.NumberHandling = JsonNumberHandling.Strict;
         options.AllowDuplicateProperties = false;
         // characters beyond ASCII stay readable; nothing of this is put into HTML
