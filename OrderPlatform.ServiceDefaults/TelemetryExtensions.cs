@@ -49,7 +49,7 @@ public static class TelemetryExtensions
                 otlp.Endpoint = new Uri(endpoint);
                 otlp.Protocol = OtlpExportProtocol.HttpProtobuf;
                 // OTEL_EXPORTER_OTLP_HEADERS holds the first receiver's key
-                otlp.Headers = "";
+                otlp.Headers = null;
             });
         }
     }

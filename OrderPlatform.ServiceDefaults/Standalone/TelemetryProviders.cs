@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry;
@@ -6,21 +7,24 @@ using OpenTelemetry.Trace;
 
 namespace OrderPlatform.ServiceDefaults;
 
-/// <summary>What OpenTelemetry.Extensions.Hosting does in the container mode (Aspire/TelemetryProviders.cs), without that package.</summary>
+/// <summary>
+/// What OpenTelemetry.Extensions.Hosting does in the container mode (Aspire/TelemetryProviders.cs), without that package:
+/// providers with the host's life and configuration.
+/// </summary>
 internal static class TelemetryProviders
 {
     /// <summary>Adds a tracer and a meter provider that live with the host.</summary>
     public static void AddTelemetryProviders(this IServiceCollection services, Action<TracerProviderBuilder> traces, Action<MeterProviderBuilder> metrics)
     {
-        services.AddSingleton(_ =>
+        services.AddSingleton(host =>
         {
-            var provider = Sdk.CreateTracerProviderBuilder();
+            var provider = Sdk.CreateTracerProviderBuilder().ConfigureServices(own => own.AddSingleton(host.GetRequiredService<IConfiguration>()));
             traces(provider);
             return provider.Build();
         });
-        services.AddSingleton(_ =>
+        services.AddSingleton(host =>
         {
-            var provider = Sdk.CreateMeterProviderBuilder();
+            var provider = Sdk.CreateMeterProviderBuilder().ConfigureServices(own => own.AddSingleton(host.GetRequiredService<IConfiguration>()));
             metrics(provider);
             return provider.Build();
         });
