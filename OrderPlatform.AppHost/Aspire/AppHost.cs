@@ -9,7 +9,7 @@ if (!isRun)
 }
 var engines = isRun ? Engines.InContainers(builder) : Engines.Hosted(builder);
 
-// Deployed, the job waits to be started: azure.yaml does so after each deployment.
+// Waits for every engine, so that the services need to wait for nothing else. Deployed, the job waits to be started: azure.yaml does so.
 var setup = AddProject<Projects.OrderPlatform_Setup>("setup")
     .WithReference(engines.Orders).WaitFor(engines.Orders)
     .WithReference(engines.Views).WaitFor(engines.Views)
