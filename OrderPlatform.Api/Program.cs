@@ -1,7 +1,14 @@
+using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.EventLog;
+using OrderPlatform.Api.Http;
+using OrderPlatform.Api.Idempotency;
+using OrderPlatform.Api.Orders;
+using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
 var builder = WebApplication.CreateBuilder(args);
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 builder.AddServiceDefaults();
 builder.AddPostgres(Connections.Orders);
 builder.AddPostgres(Connections.Views);
@@ -9,6 +16,17 @@ builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
 
+builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.SerializerOptions));
+builder.Services.AddProblemDetails();
+builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
+builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
+builder.Services.AddSingleton<EventLogReader>();
+
 var app = builder.Build();
+app.UseExceptionHandler();
+app.UseStatusCodePages();
+app.UseProblems();
+app.UseApiKeys();
 app.MapServiceDefaults();
+app.MapOrders();
 await app.RunAsync();

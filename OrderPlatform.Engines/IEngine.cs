@@ -1,3 +1,4 @@
+using OrderPlatform.Engines.Getting;
 using OrderPlatform.Engines.Processes;
 
 namespace OrderPlatform.Engines;
@@ -7,6 +8,9 @@ public interface IEngine
 {
     /// <summary>postgres, kafka, redis or clickhouse: its word on the command line, in logs and in the data folder.</summary>
     string Name { get; }
+
+    /// <summary>What is fetched for it; null when nothing is.</summary>
+    EnginePackage? Package => null;
 
     /// <summary>What this machine lacks to get and run the engine: each a sentence that names the mend. Empty when nothing.</summary>
     IReadOnlyList<string> Missing();

@@ -1,1 +1,84 @@
-return 0;
+using System.CommandLine;
+using OrderPlatform.Engines;
+using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Kafka;
+using OrderPlatform.Engines.Postgres;
+using OrderPlatform.Engines.Processes;
+using OrderPlatform.Engines.Redis;
+
+const int BadUsage = 2;
+
+var name = new Argument<string>("engine") { Description = "postgres, kafka, redis or clickhouse" };
+name.Validators.Add(result =>
+{
+    if (result.GetValue(name) is not ("postgres" or "kafka" or "redis" or "clickhouse"))
+    {
+        result.AddError($"There is no engine {result.GetValue(name)}: name postgres, kafka, redis or clickhouse.");
+    }
+});
+var port = new Option<int>("--port")
+{
+    Description = "Loopback port to listen on; 0 takes a free one (default: 0)",
+    CustomParser = result =>
+    {
+        if (!ushort.TryParse(result.Tokens[0].Value, out var number))
+        {
+            result.AddError("--port takes a number from 0 to 65535.");
+        }
+        return number;
+    },
+};
+var data = new Option<string?>("--data") { Description = "Folder for its data (default: .orderplatform/<engine>)" };
+var autoCreate = new Option<bool>("--auto-create-topics") { Description = "kafka: make a topic when a client asks for one that does not exist" };
+var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data, autoCreate };
+root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data), parsed.GetValue(autoCreate)));
+
+var parsed = root.Parse(args);
+if (parsed.Errors is [var error, ..])
+{
+    Console.Error.WriteLine($"{error.Message} See --help.");
+    return BadUsage;
+}
+return await parsed.InvokeAsync();
+
+static async Task<int> RunAsync(string name, int port, string? data, bool autoCreateTopics)
+{
+    using var stop = new StopSignal();
+    var dataFolder = Path.GetFullPath(data ?? Path.Combine(".orderplatform", name));
+    try
+    {
+        switch (name)
+        {
+            case "postgres":
+                await RunChildAsync(new PostgresEngine(), dataFolder, port, $"user {PostgresEngine.User}, password in {PostgresEngine.PasswordFile(dataFolder)}", stop.Token);
+                break;
+            case "redis":
+                await RunChildAsync(new RedisEngine(), dataFolder, port, "no password", stop.Token);
+                break;
+            case "kafka":
+                await KafkaServer.RunAsync(new KafkaOptions { Port = port, DataFolder = dataFolder, AutoCreateTopics = autoCreateTopics }, stop.Token);
+                break;
+            case "clickhouse":
+                await ClickHouseServer.RunAsync(new ClickHouseOptions(await new ClickHouseEngine().GetLibraryAsync(stop.Token), dataFolder, port), stop.Token);
+                break;
+        }
+        return 0;
+    }
+    catch (EngineException e)
+    {
+        Console.Error.WriteLine(e.Message);
+        return 1;
+    }
+    catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+    {
+        return 0;
+    }
+}
+
+static async Task RunChildAsync(IEngine engine, string dataFolder, int port, string remark, CancellationToken stop)
+{
+    await using var running = await RunningEngine.StartAsync(engine, dataFolder, port, Console.Error.WriteLine, stop);
+    Console.WriteLine($"{engine.Name} is ready on {running.Address}, {remark}");
+    var exitCode = await running.Process.Exited.WaitAsync(stop);
+    throw new EngineException($"{engine.Name} has ended by itself with exit code {exitCode}; its last lines above say why.");
+}

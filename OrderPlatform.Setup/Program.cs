@@ -18,11 +18,14 @@ var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().Appl
 var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Setup");
 var configuration = host.Services.GetRequiredService<IConfiguration>();
 
+var migrations = 0;
 foreach (var database in (string[])[Connections.Orders, Connections.Views])
 {
-    await PostgresDatabases.EnsureAsync(configuration.Required(database), stopping);
+    var connectionString = configuration.Required(database);
+    await PostgresDatabases.EnsureAsync(connectionString, stopping);
+    migrations += await PostgresMigrations.ApplyAsync(connectionString, database, stopping);
 }
-await host.Services.GetRequiredService<ClickHouseClient>().CreateDatabaseAsync(stopping);
-var created = await KafkaTopics.EnsureAsync(configuration.Required(Connections.Kafka), configuration.GetValue("Kafka:ReplicationFactor", (short)1));
+migrations += await ClickHouseMigrations.ApplyAsync(host.Services.GetRequiredService<ClickHouseClient>(), stopping);
+var topics = await KafkaTopics.EnsureAsync(configuration.Required(Connections.Kafka), configuration.GetValue("Kafka:ReplicationFactor", (short)1));
 
-log.LogInformation("Databases and topics are there ({Created} topics new) after {ElapsedMs:0} ms", created, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+log.LogInformation("Set up in {ElapsedMs:0} ms: {Migrations} migrations applied, {Topics} topics created", Stopwatch.GetElapsedTime(started).TotalMilliseconds, migrations, topics);

@@ -1,5 +1,7 @@
 using OrderPlatform.AppHost.Standalone;
 using OrderPlatform.Engines;
+using OrderPlatform.Engines.Getting;
+using OrderPlatform.Engines.Processes;
 
 if (args.Contains("--help") || args.Contains("-h"))
 {
@@ -16,7 +18,7 @@ try
 {
     var options = StandaloneOptions.Parse(args);
     using var data = DataFolder.Claim(options.DataFolder);
-    var librdkafka = await EngineSet.GetAllAsync(stop.Token);
+    var librdkafka = await FirstStart.GetAllAsync(StandalonePlatform.EngineKinds, stop.Token);
     await using var platform = new StandalonePlatform(options, data, console);
     await platform.StartAsync(librdkafka, stop.Token);
     await Task.Delay(Timeout.Infinite, stop.Token);

@@ -18,6 +18,9 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     private const string Loopback = "127.0.0.1";
     private static readonly TimeSpan PortBound = TimeSpan.FromSeconds(5);
 
+    /// <summary>The engines that the platform stands on.</summary>
+    public static readonly IReadOnlyList<IEngine> EngineKinds = [new PostgresEngine(), new KafkaEngine(), new RedisEngine(), new ClickHouseEngine()];
+
     private readonly DataFolder _data;
     private readonly HostConsole _console;
     private readonly int _postgresPort = RunningEngine.FreePort();
@@ -36,7 +39,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         _data = data;
         _console = console;
         _api = Url(options.ApiPort);
-        _engines = [Engine(new PostgresEngine(), _postgresPort), Engine(new KafkaEngine(), _kafkaPort), Engine(new RedisEngine(), _redisPort), Engine(new ClickHouseEngine(), _clickHousePort)];
+        _engines = [.. EngineKinds.Zip([_postgresPort, _kafkaPort, _redisPort, _clickHousePort], Engine)];
     }
 
     /// <summary>Starts everything and writes run.json once all is healthy.</summary>

@@ -1,18 +1,18 @@
 using System.Runtime.InteropServices;
-using OrderPlatform.Engines.Processes;
 
-namespace OrderPlatform.AppHost.Standalone;
+namespace OrderPlatform.Engines.Processes;
 
 /// <summary>Ends the host in order at Ctrl-C, SIGTERM, a closed terminal, or when the <c>dotnet run</c> that started it is gone. A second signal ends it at once.</summary>
-internal sealed class StopSignal : IDisposable
+public sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
 
+    /// <summary>Listens from now on.</summary>
     public StopSignal()
     {
         _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Stop))];
-        ParentProcess.WhenDotNetRunEndsAsync(_source.Token).ContinueWith(_ => _source.Cancel(), TaskContinuationOptions.OnlyOnRanToCompletion);
+        _ = FollowParentAsync();
     }
 
     /// <summary>Cancelled when the host is to end.</summary>
@@ -25,7 +25,20 @@ internal sealed class StopSignal : IDisposable
         {
             registration.Dispose();
         }
-        _source.Dispose();
+        _source.Cancel(); // ends the following of the parent too
+    }
+
+    private async Task FollowParentAsync()
+    {
+        try
+        {
+            await ParentProcess.WhenDotNetRunEndsAsync(_source.Token);
+            await _source.CancelAsync();
+        }
+        catch (OperationCanceledException) when (_source.IsCancellationRequested)
+        {
+            // this process ends first
+        }
     }
 
     private void Stop(PosixSignalContext context)

@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Npgsql;
+using NpgsqlTypes;
+using OrderPlatform.Contracts.Events;
+using OrderPlatform.Contracts.Json;
+
+namespace OrderPlatform.Api.EventLog;
+
+/// <summary>Appends events in the transaction of the write that caused them: the outbox and the history in one.</summary>
+public static class EventLogWriter
+{
+    private const string Insert =
+        """
+        INSERT INTO event_log (stream, sequence, event_id, type, topic, key, occurred_at, traceparent, payload)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """;
+
+    /// <summary>
+    /// The statement that appends one event, to be sent in the same batch as the aggregate's row. The aggregate's row lock
+    /// must be held (by its INSERT, or its UPDATE ... WHERE version = expected): it guards the sequence.
+    /// </summary>
+    /// <param name="aggregateId">The aggregate's id: the key of the published record.</param>
+    /// <param name="sequence">The event's number within the aggregate, from 1, without gaps.</param>
+    /// <param name="occurredAt">When it happened, in whole microseconds.</param>
+    public static NpgsqlBatchCommand Append(string aggregateId, int sequence, DateTimeOffset occurredAt, object payload)
+    {
+        var type = EventTypes.Of(payload);
+        return new NpgsqlBatchCommand(Insert)
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<string> { TypedValue = StreamOf(type.Aggregate, aggregateId) },
+                new NpgsqlParameter<int> { TypedValue = sequence },
+                new NpgsqlParameter<Guid> { TypedValue = Guid.CreateVersion7(occurredAt < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : occurredAt) },
+                new NpgsqlParameter<string> { TypedValue = type.Name },
+                new NpgsqlParameter<string> { TypedValue = type.Topic },
+                new NpgsqlParameter<string> { TypedValue = aggregateId },
+                new NpgsqlParameter<DateTimeOffset> { TypedValue = occurredAt, NpgsqlDbType = NpgsqlDbType.TimestampTz },
+                new NpgsqlParameter { Value = (object?)Activity.Current?.Id ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text },
+                new NpgsqlParameter<byte[]> { TypedValue = JsonSerializer.SerializeToUtf8Bytes(payload, type.Payload, PlatformJson.Options) },
+            },
+        };
+    }
+
+    /// <summary>The stream of one aggregate.</summary>
+    public static string StreamOf(string aggregate, string id) => $"{aggregate}/{id}";
+}

@@ -1,0 +1,132 @@
+using System.Text.Json;
+using Npgsql;
+using NpgsqlTypes;
+using OrderPlatform.Api.EventLog;
+using OrderPlatform.Contracts.Events;
+using OrderPlatform.Contracts.Json;
+
+namespace OrderPlatform.Api.Orders;
+
+/// <summary>Orders in PostgreSQL. A row is only ever written together with the event that explains it.</summary>
+internal static class OrderStore
+{
+    private const string Columns = "id, customer_id, currency, status, total_amount, version, items::text, created_at, updated_at";
+
+    /// <summary>Writes a new order and its first event.</summary>
+    public static async Task InsertAsync(NpgsqlConnection connection, Order order, OrderEvent happened, CancellationToken cancellation)
+    {
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new("INSERT INTO orders (id, customer_id, currency, status, total_amount, version, items, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+                {
+                    Parameters =
+                    {
+                        new NpgsqlParameter<Guid> { TypedValue = Guid.Parse(order.Id) },
+                        new NpgsqlParameter<string> { TypedValue = order.CustomerId },
+                        new NpgsqlParameter<string> { TypedValue = order.Currency },
+                        new NpgsqlParameter<string> { TypedValue = order.Status.ToString() },
+                        new NpgsqlParameter<decimal> { TypedValue = order.TotalAmount },
+                        new NpgsqlParameter<int> { TypedValue = order.Version },
+                        Items(order),
+                        new NpgsqlParameter<DateTimeOffset> { TypedValue = order.CreatedAt },
+                        new NpgsqlParameter<DateTimeOffset> { TypedValue = order.UpdatedAt },
+                    },
+                },
+                EventLogWriter.Append(order.Id, order.Version, order.UpdatedAt, happened),
+            },
+        };
+        await batch.ExecuteNonQueryAsync(cancellation);
+    }
+
+    /// <summary>Takes the order's row and writes its new state and the event, unless somebody was faster.</summary>
+    /// <returns>False when the order is not at the version before any more: nothing was written.</returns>
+    public static async Task<bool> UpdateAsync(NpgsqlConnection connection, Order after, OrderEvent happened, CancellationToken cancellation)
+    {
+        await using var update = new NpgsqlCommand(
+            "UPDATE orders SET status = $2, total_amount = $3, version = $4, items = $5, updated_at = $6 WHERE id = $1 AND version = $4 - 1",
+            connection)
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<Guid> { TypedValue = Guid.Parse(after.Id) },
+                new NpgsqlParameter<string> { TypedValue = after.Status.ToString() },
+                new NpgsqlParameter<decimal> { TypedValue = after.TotalAmount },
+                new NpgsqlParameter<int> { TypedValue = after.Version },
+                Items(after),
+                new NpgsqlParameter<DateTimeOffset> { TypedValue = after.UpdatedAt },
+            },
+        };
+        if (await update.ExecuteNonQueryAsync(cancellation) == 0)
+        {
+            return false;
+        }
+        await using var append = new NpgsqlBatch(connection) { BatchCommands = { EventLogWriter.Append(after.Id, after.Version, after.UpdatedAt, happened) } };
+        await append.ExecuteNonQueryAsync(cancellation);
+        return true;
+    }
+
+    /// <summary>The order of that id, or null.</summary>
+    public static async Task<Order?> FindAsync(NpgsqlConnection connection, string id, CancellationToken cancellation)
+    {
+        if (!Guid.TryParseExact(id, "D", out var guid))
+        {
+            return null;
+        }
+        await using var command = new NpgsqlCommand($"SELECT {Columns} FROM orders WHERE id = $1", connection) { Parameters = { new NpgsqlParameter<Guid> { TypedValue = guid } } };
+        return await SingleAsync(command, cancellation);
+    }
+
+    /// <summary>One page of orders, newest first.</summary>
+    public static async Task<List<Order>> ListAsync(NpgsqlConnection connection, OrderFilter filter, OrderCursor? after, int limit, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand(
+            $"""
+            SELECT {Columns} FROM orders
+            WHERE ($1 IS NULL OR customer_id = $1) AND ($2 IS NULL OR status = $2)
+              AND ($3 IS NULL OR created_at >= $3) AND ($4 IS NULL OR created_at < $4)
+              AND ($5 IS NULL OR (created_at, id) < ($5, $6))
+            ORDER BY created_at DESC, id DESC LIMIT $7
+            """,
+            connection)
+        {
+            Parameters =
+            {
+                Nullable(filter.CustomerId, NpgsqlDbType.Text), Nullable(filter.Status?.ToString(), NpgsqlDbType.Text),
+                Nullable(filter.From, NpgsqlDbType.TimestampTz), Nullable(filter.To, NpgsqlDbType.TimestampTz),
+                Nullable(after?.CreatedAt, NpgsqlDbType.TimestampTz), Nullable(after?.Id, NpgsqlDbType.Uuid),
+                new NpgsqlParameter<int> { TypedValue = limit },
+            },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var orders = new List<Order>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            orders.Add(Read(reader));
+        }
+        return orders;
+    }
+
+    private static async Task<Order?> SingleAsync(NpgsqlCommand command, CancellationToken cancellation)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        return await reader.ReadAsync(cancellation) ? Read(reader) : null;
+    }
+
+    private static Order Read(NpgsqlDataReader reader) => new(
+        reader.GetGuid(0).ToString("D"),
+        reader.GetString(1),
+        reader.GetString(2),
+        Enum.Parse<OrderStatus>(reader.GetString(3)),
+        reader.GetDecimal(4),
+        reader.GetInt32(5),
+        JsonSerializer.Deserialize<IReadOnlyList<OrderItem>>(reader.GetString(6), PlatformJson.Options)!,
+        reader.GetFieldValue<DateTimeOffset>(7),
+        reader.GetFieldValue<DateTimeOffset>(8));
+
+    private static NpgsqlParameter<byte[]> Items(Order order) =>
+        new() { TypedValue = JsonSerializer.SerializeToUtf8Bytes(order.Items, PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb };
+
+    private static NpgsqlParameter Nullable(object? value, NpgsqlDbType type) => new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
+}

@@ -1,0 +1,22 @@
+using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Http;
+
+namespace OrderPlatform.Api.Orders;
+
+/// <summary>The endpoints of orders.</summary>
+internal static class OrdersApi
+{
+    public static void MapOrders(this WebApplication app)
+    {
+        var orders = app.MapGroup("/orders").WithTags("Orders");
+        var read = orders.MapGroup("").RequireScope(Scopes.OrdersRead);
+        var write = orders.MapGroup("").RequireScope(Scopes.OrdersWrite);
+
+        write.MapPost("/", PlaceOrder.HandleAsync).WithName("PlaceOrder").WithSummary("Place an order").Produces<Order>(StatusCodes.Status201Created);
+        read.MapGet("/", ListOrders.HandleAsync).WithName("ListOrders").WithSummary("List orders, newest first").Produces<Page<Order>>();
+        read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>();
+        read.MapGet("/{id}/events", GetOrderEvents.HandleAsync).WithName("GetOrderEvents").WithSummary("Read an order's history").Produces<Page<OrderEventView>>();
+        write.MapPost("/{id}/cancel", CancelOrder.HandleAsync).WithName("CancelOrder").WithSummary("Cancel an order").Produces<Order>();
+        write.MapPatch("/{id}/items", ChangeItems.HandleAsync).WithName("ChangeItems").WithSummary("Replace a pending order's items").Produces<Order>();
+    }
+}

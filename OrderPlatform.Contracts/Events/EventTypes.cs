@@ -1,0 +1,38 @@
+namespace OrderPlatform.Contracts.Events;
+
+/// <summary>What the platform knows of a type of event.</summary>
+/// <param name="Name">Its name with its version, as in <c>ce_type</c> and in the event log: <c>OrderCreated.v1</c>.</param>
+/// <param name="Payload">The record that its JSON is.</param>
+/// <param name="Aggregate">The kind of aggregate that it belongs to: the first part of the stream's name.</param>
+/// <param name="Topic">Where the relay publishes it.</param>
+public sealed record EventType(string Name, Type Payload, string Aggregate, string Topic)
+{
+    /// <summary>Names the event's JSON Schema (CloudEvents <c>dataschema</c>); the file is schemas/{Name}.json.</summary>
+    public string DataSchema => "urn:orderplatform:schema:" + Name;
+}
+
+/// <summary>Every type of event there is. A new one, or a new version of one, is a new row.</summary>
+public static class EventTypes
+{
+    /// <summary>The aggregate kind of orders.</summary>
+    public const string Order = "order";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<EventType> All { get; } =
+    [
+        new("OrderCreated.v1", typeof(OrderCreated), Order, Topics.OrderEvents),
+        new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
+        new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
+        new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
+    ];
+
+    private static readonly Dictionary<string, EventType> ByName = All.ToDictionary(type => type.Name);
+    private static readonly Dictionary<Type, EventType> ByPayload = All.ToDictionary(type => type.Payload);
+
+    /// <summary>The type of that name; null for one that this build does not know, such as a newer version.</summary>
+    public static EventType? Find(string name) => ByName.GetValueOrDefault(name);
+
+    /// <summary>The type of that payload.</summary>
+    /// <exception cref="KeyNotFoundException">The record has no row in <see cref="All"/>.</exception>
+    public static EventType Of(object payload) => ByPayload[payload.GetType()];
+}

@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace OrderPlatform.Contracts;
+
+/// <summary>Times as the platform keeps them: UTC, in whole microseconds, which is what PostgreSQL and ClickHouse hold.</summary>
+public static class UtcTime
+{
+    private const string Written = "yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'";
+
+    private static readonly string[] Read =
+    [
+        "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd'T'HH:mmK",
+    ];
+
+    /// <summary>The time in UTC, cut to whole microseconds: what is stored then equals what was answered.</summary>
+    public static DateTimeOffset Truncated(this DateTimeOffset time) =>
+        new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
+
+    /// <summary>ISO 8601 in UTC with Z, fractions only where there are some.</summary>
+    public static string Format(DateTimeOffset time) => time.UtcDateTime.ToString(Written, CultureInfo.InvariantCulture);
+
+    /// <summary>Reads ISO 8601 with an offset or Z; a time without either is not accepted.</summary>
+    public static bool TryParse(string? text, out DateTimeOffset time)
+    {
+        time = default;
+        if (text is null || !HasOffset(text)
+            || !DateTimeOffset.TryParseExact(text, Read, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out var parsed))
+        {
+            return false;
+        }
+        time = parsed.Truncated();
+        return true;
+    }
+
+    private static bool HasOffset(string text) => text.EndsWith('Z') || (text.Length > 6 && text[^6] is '+' or '-' && text[^3] == ':');
+}

@@ -1,0 +1,53 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using OrderPlatform.Engines.Kafka.Requests;
+using OrderPlatform.Engines.Processes;
+
+namespace OrderPlatform.Engines.Kafka;
+
+/// <summary>The Kafka-protocol broker as an engine: it is part of this project, so nothing has to be got.</summary>
+public sealed class KafkaEngine : IEngine
+{
+    /// <inheritdoc />
+    public string Name => "kafka";
+
+    /// <inheritdoc />
+    public IReadOnlyList<string> Missing() => [];
+
+    /// <inheritdoc />
+    public Task GetAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc />
+    public Task<ChildCommand> PrepareAsync(string dataFolder, int port, CancellationToken cancellation)
+    {
+        Directory.CreateDirectory(dataFolder);
+        return Task.FromResult(ChildCommand.DotNet(typeof(KafkaEngine).Assembly.Location, "kafka", "--port", $"{port}", "--data", dataFolder));
+    }
+
+    /// <inheritdoc />
+    public async Task<bool> IsReadyAsync(int port, CancellationToken cancellation)
+    {
+        // length, ApiVersions, version 0, correlation id, no client id
+        var request = new byte[14];
+        BinaryPrimitives.WriteInt32BigEndian(request, request.Length - 4);
+        BinaryPrimitives.WriteInt16BigEndian(request.AsSpan(4), (short)ApiKey.ApiVersions);
+        BinaryPrimitives.WriteInt16BigEndian(request.AsSpan(12), -1);
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        bound.CancelAfter(TimeSpan.FromSeconds(2));
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPAddress.Loopback, port, bound.Token);
+            await client.GetStream().WriteAsync(request, bound.Token);
+            // length, correlation id, error code
+            var answer = new byte[10];
+            await client.GetStream().ReadExactlyAsync(answer, bound.Token);
+            return BinaryPrimitives.ReadInt16BigEndian(answer.AsSpan(8)) == 0;
+        }
+        catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            return false;
+        }
+    }
+}

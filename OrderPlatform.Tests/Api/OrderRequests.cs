@@ -1,0 +1,33 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace OrderPlatform.Tests.Api;
+
+/// <summary>Requests as a client of the Api writes them.</summary>
+internal static class OrderRequests
+{
+    public const string TwoCds = """{"customerId":"c-1","currency":"USD","items":[{"productId":"cd-1177","quantity":2,"unitPrice":11.77}]}""";
+
+    public static HttpRequestMessage Post(string path, string body, string? key = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(body) };
+        request.Headers.Add("Idempotency-Key", key ?? Guid.NewGuid().ToString());
+        return request;
+    }
+
+    public static HttpRequestMessage Patch(string path, string body, string? ifMatch)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Patch, path) { Content = Json(body) };
+        if (ifMatch is not null)
+        {
+            request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
+        }
+        return request;
+    }
+
+    public static async Task<JsonObject> ReadObjectAsync(this HttpResponseMessage response) =>
+        (JsonObject)JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+
+    public static StringContent Json(string body) => new(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+}
