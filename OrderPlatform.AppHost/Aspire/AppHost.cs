@@ -46,7 +46,7 @@ var api = AddService<Projects.OrderPlatform_Api>("api", port: isRun ? 5080 : nul
 
 if (isRun)
 {
-    api.WithEnvironment("Authentication__DevelopmentKey", builder.AddGeneratedSecret("development-api-key"));
+    setup.WithEnvironment("Authentication__DevelopmentKey", builder.AddGeneratedSecret("development-api-key"));
 
     var prometheus = builder.AddPrometheus("prometheus");
     builder.AddGrafana("grafana", prometheus);
