@@ -1,8 +1,7 @@
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OpenTelemetry;
+using OpenTelemetry.Exporter;
 using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -15,6 +14,9 @@ public static class TelemetryExtensions
 {
     /// <summary>The OpenTelemetry specification's variable; without it nothing is exported and nothing is paid for.</summary>
     public const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+    /// <summary>Configuration: full URL of Prometheus' OTLP receiver, which is given the metrics too.</summary>
+    public const string PrometheusEndpoint = "Telemetry:PrometheusOtlpEndpoint";
 
     /// <summary>Exports traces, metrics and logs when <see cref="EndpointVariable"/> is set. The exporter reads the other OTEL_* variables by itself.</summary>
     public static void AddTelemetry(this IHostApplicationBuilder builder)
@@ -32,23 +34,23 @@ public static class TelemetryExtensions
             logs.IncludeScopes = true;
             logs.SetResourceBuilder(resource).AddOtlpExporter();
         });
-        builder.Services.AddSingleton(_ => Sdk.CreateTracerProviderBuilder()
-            .SetResourceBuilder(resource).AddSource(Telemetry.Sources).AddOtlpExporter().Build());
-        builder.Services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
-            .SetResourceBuilder(resource).AddMeter(Telemetry.Meters).AddOtlpExporter().Build());
-        builder.Services.AddHostedService<TelemetryLifetime>();
+        builder.Services.AddTelemetryProviders(
+            traces => traces.SetResourceBuilder(resource).AddSource(Telemetry.Sources).AddOtlpExporter(),
+            metrics => metrics.SetResourceBuilder(resource).AddMeter(Telemetry.Meters).AddOtlpExporter()
+                .AddPrometheusExporter(builder.Configuration[PrometheusEndpoint]));
     }
 
-    // Makes the providers with the host and, by the container's disposal, flushes them with it.
-    private sealed class TelemetryLifetime(TracerProvider traces, MeterProvider metrics) : IHostedService
+    private static void AddPrometheusExporter(this MeterProviderBuilder metrics, string? endpoint)
     {
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken)
+        if (!string.IsNullOrWhiteSpace(endpoint))
         {
-            traces.ForceFlush();
-            metrics.ForceFlush();
-            return Task.CompletedTask;
+            metrics.AddOtlpExporter("prometheus", otlp =>
+            {
+                otlp.Endpoint = new Uri(endpoint);
+                otlp.Protocol = OtlpExportProtocol.HttpProtobuf;
+                // OTEL_EXPORTER_OTLP_HEADERS holds the first receiver's key
+                otlp.Headers = null;
+            });
         }
     }
 }

@@ -9,6 +9,9 @@ if (args.Contains("--help") || args.Contains("-h"))
     return 0;
 }
 
+// launchSettings.json gives the Aspire dashboard's address here; the services would take it for theirs
+Environment.SetEnvironmentVariable("ASPNETCORE_URLS", null);
+
 var console = HostConsole.ForTerminal();
 using var stop = new StopSignal();
 try

@@ -15,7 +15,12 @@ public static class ModeClientExtensions
 
     /// <summary>The singleton <see cref="Confluent.Kafka.IProducer{TKey,TValue}"/> for the connection <c>kafka</c>: idempotent, acks=all.</summary>
     public static void AddKafkaProducer<TKey, TValue>(this IHostApplicationBuilder builder) =>
-        builder.AddKafkaProducer<TKey, TValue>(Connections.Kafka, settings => KafkaDefaults.Apply(settings.Config));
+        builder.AddKafkaProducer<TKey, TValue>(Connections.Kafka, settings =>
+        {
+            KafkaDefaults.Apply(settings.Config);
+            // It writes to a topic that nobody creates, so it never succeeds where topics are not created automatically. AddKafka has a check of ours.
+            settings.DisableHealthChecks = true;
+        });
 
     /// <summary>A pooled DbContext for the connection of that name, with retry on failure.</summary>
     public static void AddPostgresContext<TContext>(this IHostApplicationBuilder builder, string connectionName)

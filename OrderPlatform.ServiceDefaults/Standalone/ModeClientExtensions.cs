@@ -36,8 +36,8 @@ public static class ModeClientExtensions
         {
             KafkaLibrary.Load();
             var config = new ProducerConfig { BootstrapServers = builder.Configuration.Required(Connections.Kafka) };
-            KafkaDefaults.Apply(config);
             builder.Configuration.GetSection("Aspire:Confluent:Kafka:Producer:Config").Bind(config);
+            KafkaDefaults.Apply(config);
             return new ProducerBuilder<TKey, TValue>(config).Build();
         });
     }

@@ -7,7 +7,7 @@ using OrderPlatform.Tests.AppHost;
 
 namespace OrderPlatform.Tests;
 
-/// <summary>The whole platform, started as a user starts it when the first test asks for it, for every test that does not break it.</summary>
+/// <summary>The whole platform, started as a user starts it when the first test asks for it, for every test that does not break it. In containers: Aspire/PlatformFixture.cs.</summary>
 public sealed class PlatformFixture : IAsyncLifetime
 {
     private readonly TemporaryFolder _data = new();
