@@ -11,6 +11,9 @@ public sealed class RunningEngine : IAsyncDisposable
     private static readonly TimeSpan ReadyBound = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(25);
 
+    // an engine whose host was killed a moment ago may still be stopping
+    private static readonly TimeSpan PortBound = TimeSpan.FromSeconds(5);
+
     private RunningEngine(ChildProcess process, int port)
     {
         Process = process;
@@ -28,7 +31,7 @@ public sealed class RunningEngine : IAsyncDisposable
 
     /// <summary>Gets the engine if need be, starts it and waits until it answers.</summary>
     /// <param name="port">0 takes a free one.</param>
-    /// <exception cref="EngineException">It cannot be had, or is not ready within 60 s, or has ended before it was.</exception>
+    /// <exception cref="EngineException">It cannot be had, or its port is taken, or it is not ready within 60 s, or it has ended before it was.</exception>
     public static async Task<RunningEngine> StartAsync(IEngine engine, string dataFolder, int port, Action<string> log, CancellationToken cancellation)
     {
         if (engine.Missing() is [_, ..] missing)
@@ -36,7 +39,14 @@ public sealed class RunningEngine : IAsyncDisposable
             throw new EngineException(string.Join(" ", missing));
         }
         await engine.GetAsync(cancellation);
-        port = port == 0 ? FreePort() : port;
+        if (port == 0)
+        {
+            port = FreePort();
+        }
+        else
+        {
+            await UntilFreeAsync(port, cancellation);
+        }
         var command = await engine.PrepareAsync(Path.GetFullPath(dataFolder), port, cancellation);
         var running = new RunningEngine(ChildProcess.Start(engine.Name, command, log), port);
         try
@@ -61,6 +71,28 @@ public sealed class RunningEngine : IAsyncDisposable
 
     /// <inheritdoc />
     public ValueTask DisposeAsync() => Process.DisposeAsync();
+
+    private static async Task UntilFreeAsync(int port, CancellationToken cancellation)
+    {
+        var since = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return;
+            }
+            catch (SocketException e) when (Stopwatch.GetElapsedTime(since) > PortBound)
+            {
+                throw new EngineException($"Port {port} cannot be listened on ({e.Message}): stop the program that has it, or choose another with --port.", e);
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(ReadyPoll, cancellation);
+            }
+        }
+    }
 
     private async Task UntilReadyAsync(IEngine engine, CancellationToken cancellation)
     {
