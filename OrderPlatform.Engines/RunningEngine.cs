@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using OrderPlatform.Engines.Processes;
 
 namespace OrderPlatform.Engines;
@@ -37,13 +35,17 @@ public sealed class RunningEngine : IAsyncDisposable
             throw new EngineException(string.Join(" ", missing));
         }
         await engine.GetAsync(cancellation);
-        port = port == 0 ? FreePort() : port;
         dataFolder = Path.GetFullPath(dataFolder);
         var owner = new ProcessFile(Path.Combine(dataFolder, "engine.pid"));
         if (await owner.UntilGoneAsync(LastOwnerBound, cancellation) is { } pid)
         {
             throw new EngineException($"{engine.Name} already runs on {dataFolder} as process {pid}. Stop it, or give another folder with --data.");
         }
+        if (port == 0)
+        {
+            port = LoopbackPort.Free();
+        }
+        await LoopbackPort.UntilFreeAsync(port, "--port", cancellation);
         var command = await engine.PrepareAsync(dataFolder, port, cancellation);
         var running = new RunningEngine(ChildProcess.Start(engine.Name, command, log), port);
         owner.Write(running.Process.Id);
@@ -57,14 +59,6 @@ public sealed class RunningEngine : IAsyncDisposable
             await running.DisposeAsync();
             throw;
         }
-    }
-
-    /// <summary>A loopback port that nobody listens on at the moment.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     /// <inheritdoc />

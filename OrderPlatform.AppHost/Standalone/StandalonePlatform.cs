@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.ClickHouse;
 using OrderPlatform.Engines.Kafka;
@@ -16,20 +14,19 @@ namespace OrderPlatform.AppHost.Standalone;
 internal sealed class StandalonePlatform : IAsyncDisposable
 {
     private const string Loopback = "127.0.0.1";
-    private static readonly TimeSpan PortBound = TimeSpan.FromSeconds(5);
 
     /// <summary>The engines that the platform stands on.</summary>
     public static readonly IReadOnlyList<IEngine> EngineKinds = [new PostgresEngine(), new KafkaEngine(), new RedisEngine(), new ClickHouseEngine()];
 
     private readonly DataFolder _data;
     private readonly HostConsole _console;
-    private readonly int _postgresPort = RunningEngine.FreePort();
-    private readonly int _kafkaPort = RunningEngine.FreePort();
-    private readonly int _redisPort = RunningEngine.FreePort();
-    private readonly int _clickHousePort = RunningEngine.FreePort();
+    private readonly int _postgresPort = LoopbackPort.Free();
+    private readonly int _kafkaPort = LoopbackPort.Free();
+    private readonly int _redisPort = LoopbackPort.Free();
+    private readonly int _clickHousePort = LoopbackPort.Free();
     private readonly Uri _api;
-    private readonly Uri _relay = Url(RunningEngine.FreePort());
-    private readonly Uri _projections = Url(RunningEngine.FreePort());
+    private readonly Uri _relay = Url(LoopbackPort.Free());
+    private readonly Uri _projections = Url(LoopbackPort.Free());
     private readonly List<Supervised> _engines;
     private readonly List<Supervised> _services = [];
     private ServiceProcess? _processes;
@@ -48,7 +45,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     public async Task StartAsync(string librdkafka, CancellationToken cancellation)
     {
         var since = Stopwatch.GetTimestamp();
-        await UntilApiPortIsFreeAsync(cancellation);
+        await LoopbackPort.UntilFreeAsync(_api.Port, "--api-port", cancellation);
         await Task.WhenAll(_engines.Select(engine => engine.StartAsync(cancellation)));
 
         _processes = new ServiceProcess(_console, Environment(librdkafka));
@@ -99,34 +96,6 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     };
 
     private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);
-
-    private async Task UntilApiPortIsFreeAsync(CancellationToken cancellation)
-    {
-        // the Api of a host that has just been killed may need a moment to notice
-        var since = Stopwatch.GetTimestamp();
-        while (!IsFree(_api.Port))
-        {
-            if (Stopwatch.GetElapsedTime(since) > PortBound)
-            {
-                throw new EngineException($"Port {_api.Port} is in use. Stop what listens there, or give the Api another with --api-port PORT.");
-            }
-            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellation);
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        try
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, port);
-            listener.Start();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 
     private void WriteRunFile() => new RunFile
     {

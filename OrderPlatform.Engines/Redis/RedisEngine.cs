@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
-using System.Text;
 using OrderPlatform.Engines.Getting;
 using OrderPlatform.Engines.Processes;
 
@@ -9,12 +7,13 @@ namespace OrderPlatform.Engines.Redis;
 /// <summary>Garnet, a server of the Redis protocol, with an append-only log that holds every write before it is acknowledged.</summary>
 /// <remarks>
 /// What differs from Redis, and matters here (docs/decisions/0005-redis-engine.md): a kill -9 can part the writes of one script, so a
-/// script that must be all or nothing writes with one command (HSET of several fields) or the client uses MULTI; EVAL inside MULTI hangs.
+/// script that must be all or nothing writes with one command (HSET of several fields). MULTI is refused, because a kill -9 in the
+/// middle of a transaction leaves a log that cannot be recovered.
 /// </remarks>
 public sealed class RedisEngine(EngineCache? cache = null) : IEngine
 {
-    private static readonly TimeSpan RecoveryBound = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan RecoveryPoll = TimeSpan.FromMilliseconds(25);
+    // everything to everyone on this machine, but no transactions
+    private const string AccessRules = "user default on nopass +@all -multi\n";
 
     private readonly EngineCache _cache = cache ?? EngineCache.User;
 
@@ -36,14 +35,11 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
         try
         {
             Directory.CreateDirectory(dataFolder);
+            await File.WriteAllTextAsync(AccessFile(dataFolder), AccessRules, cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new EngineException($"Redis cannot keep its data in {dataFolder} ({e.Message}): make room or the right there, or give another folder with --data.", e);
-        }
-        if (Directory.EnumerateFileSystemEntries(dataFolder).Any())
-        {
-            await RecoverAsync(dataFolder, cancellation);
         }
         return Server(dataFolder, port);
     }
@@ -53,13 +49,21 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
     {
         try
         {
-            return await AskAsync(port, "PING", cancellation) == "+PONG";
+            using var socket = new TcpClient();
+            await socket.ConnectAsync("127.0.0.1", port, cancellation);
+            var stream = socket.GetStream();
+            await stream.WriteAsync("*1\r\n$4\r\nPING\r\n"u8.ToArray(), cancellation);
+            var answer = new byte["+PONG\r\n".Length];
+            await stream.ReadExactlyAsync(answer, cancellation);
+            return answer.AsSpan().SequenceEqual("+PONG\r\n"u8);
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
             return false;
         }
     }
+
+    private static string AccessFile(string dataFolder) => Path.Combine(dataFolder, "users.acl");
 
     private ChildCommand Server(string dataFolder, int port) =>
         ChildCommand.DotNet(Path.Combine(_cache.PathOf(EnginePackages.Garnet), "GarnetServer.dll"),
@@ -72,47 +76,11 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
             // a log of this size is ended by a checkpoint; without the limit it grows for ever
             "--checkpointdir", dataFolder, "--aof-size-limit", "256m", "--aof-segment-size", "64m",
             // without the transaction mode, other clients see a script half done
-            "--lua", "--lua-transaction-mode") with
+            "--lua", "--lua-transaction-mode",
+            "--auth", "ACL", "--acl-file", AccessFile(dataFolder)) with
         {
             // its own setting is a heap for each core
             Environment = new Dictionary<string, string> { ["DOTNET_gcServer"] = "0" },
             WorkingDirectory = dataFolder,
         };
-
-    /// <summary>
-    /// Recovers in private and takes a checkpoint, before any client can write. Garnet skips a MULTI that a kill -9 has cut off, but leaves its
-    /// beginning in the log: there it would swallow later writes of a session with the same number, or make the next recovery
-    /// fail ("No nested transactions expected"). The checkpoint ends that log, and keeps it from growing over the starts.
-    /// </summary>
-    private async Task RecoverAsync(string dataFolder, CancellationToken cancellation)
-    {
-        var port = RunningEngine.FreePort();
-        var said = new ConcurrentQueue<string>();
-        await using var server = ChildProcess.Start("redis recovery", Server(dataFolder, port), said.Enqueue);
-        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        bound.CancelAfter(RecoveryBound);
-        while (!await IsReadyAsync(port, bound.Token))
-        {
-            if (server.Exited.IsCompleted)
-            {
-                throw new EngineException($"Redis cannot recover its data in {dataFolder}; move the folder away to start empty. Its last lines:{Environment.NewLine}{string.Join(Environment.NewLine, said)}");
-            }
-            await Task.Delay(RecoveryPoll, bound.Token);
-        }
-        if (await AskAsync(port, "SAVE", bound.Token) is var answer && answer != "+OK")
-        {
-            throw new EngineException($"Redis cannot write a checkpoint into {dataFolder} ({answer}): make room there, or give another folder with --data.");
-        }
-    }
-
-    // https://redis.io/docs/latest/develop/reference/protocol-spec/: an array of one bulk string; a simple string or an error in answer
-    private static async Task<string?> AskAsync(int port, string command, CancellationToken cancellation)
-    {
-        using var socket = new TcpClient();
-        await socket.ConnectAsync("127.0.0.1", port, cancellation);
-        var stream = socket.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"*1\r\n${command.Length}\r\n{command}\r\n"), cancellation);
-        using var reader = new StreamReader(stream, Encoding.ASCII);
-        return await reader.ReadLineAsync(cancellation);
-    }
 }

@@ -39,7 +39,7 @@ public sealed class PlatformFixture : IAsyncLifetime
 
     private async Task<Running> StartAsync()
     {
-        var host = StandaloneHost.Start(_data.Path, "--api-port", $"{RunningEngine.FreePort()}");
+        var host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         var runFile = await host.UpAsync(CancellationToken.None);
         var api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)runFile["api"]!) };
         api.DefaultRequestHeaders.Add("X-Api-Key", (string)runFile["apiKey"]!);

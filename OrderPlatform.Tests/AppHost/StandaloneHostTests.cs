@@ -88,19 +88,19 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
     {
         await using var host = Start();
         await host.UpAsync(Cancellation);
-        var family = ProcessTree.DescendantsOf(host.Id);
+        var family = ProcessTree.Below(host.Id);
         family.Count.ShouldBeGreaterThanOrEqualTo(Engines.Length + Services.Length);
 
         ProcessTree.Signal(host.Id, signal);
 
-        await Eventually.TrueAsync(() => family.All(ProcessTree.IsGone), GoneBound, $"the end of all {family.Count} processes", Cancellation);
+        await Eventually.TrueAsync(() => ProcessTree.StillRunning(family).Count == 0, GoneBound, () => $"left: {string.Join(' ', ProcessTree.StillRunning(family))}", Cancellation);
         File.Exists(host.RunFile).ShouldBe(signal == "KILL");
     }
 
     [Fact]
     public async Task A_host_killed_and_started_again_at_once_finds_its_data_and_its_port()
     {
-        var port = RunningEngine.FreePort().ToString();
+        var port = LoopbackPort.Free().ToString();
         await using (var first = StandaloneHost.Start(_data.Path, "--api-port", port))
         {
             await first.UpAsync(Cancellation);
@@ -150,7 +150,7 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
         host.Output.ShouldContain(option);
     }
 
-    private StandaloneHost Start() => StandaloneHost.Start(_data.Path, "--api-port", $"{RunningEngine.FreePort()}");
+    private StandaloneHost Start() => StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
 
     private static int? PidOf(StandaloneHost host, string name) => (int?)JsonNode.Parse(File.ReadAllText(host.RunFile))!["processes"]![name];
 

@@ -22,11 +22,58 @@ public sealed class RedisEngineTests : IDisposable
 
             using var killed = new CancellationTokenSource();
             var running = load.RunAsync(connection.GetDatabase(), killed.Token);
-            await load.UntilAcknowledgedAsync(more: 300, TestContext.Current.CancellationToken);
+            await load.UntilAcknowledgedAsync(more: 100, TestContext.Current.CancellationToken);
             await redis.Process.KillAsync();
             await killed.CancelAsync();
             await running;
         }
+    }
+
+    [Fact]
+    public async Task Keeps_what_does_not_fit_into_its_memory()
+    {
+        const int Keys = 180_000;
+        var value = new string('x', 1000);
+        await using var redis = await StartAsync();
+        using var connection = await ConnectAsync(redis.Port);
+        var database = connection.GetDatabase();
+
+        foreach (var batch in Enumerable.Range(0, Keys).Chunk(5_000))
+        {
+            await Task.WhenAll(batch.Select(key => database.StringSetAsync($"key:{key}", value)));
+        }
+
+        foreach (var key in Enumerable.Range(0, Keys).Where(key => key % 500 == 0))
+        {
+            ((string?)await database.StringGetAsync($"key:{key}")).ShouldBe(value, $"key:{key}");
+        }
+    }
+
+    [Fact]
+    public async Task Runs_scripts_over_several_keys_and_tells_subscribers()
+    {
+        await using var redis = await StartAsync();
+        using var connection = await ConnectAsync(redis.Port);
+        var heard = new TaskCompletionSource<string>();
+        await connection.GetSubscriber().SubscribeAsync("news", (_, message) => heard.TrySetResult(message!));
+
+        var sum = await connection.GetDatabase().ScriptEvaluateAsync(
+            "redis.call('SET', KEYS[1], ARGV[1]); redis.call('SET', KEYS[2], ARGV[2]); return redis.call('GET', KEYS[1]) + redis.call('GET', KEYS[2])", ["{k}1", "{k}2"], [40, 2]);
+        await connection.GetSubscriber().PublishAsync("news", "hello");
+
+        ((int)sum).ShouldBe(42);
+        (await heard.Task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken)).ShouldBe("hello");
+    }
+
+    [Fact]
+    public async Task Refuses_transactions()
+    {
+        await using var redis = await StartAsync();
+        using var connection = await ConnectAsync(redis.Port);
+        var transaction = connection.GetDatabase().CreateTransaction();
+        _ = transaction.StringSetAsync("key", "value");
+
+        await Should.ThrowAsync<RedisException>(() => transaction.ExecuteAsync().WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken));
     }
 
     private Task<RunningEngine> StartAsync() =>

@@ -3,8 +3,8 @@ using StackExchange.Redis;
 namespace OrderPlatform.Tests.Engines.Redis;
 
 /// <summary>
-/// Writers that pipeline steps, and know what was sent and what was acknowledged. A step is a SET, an INCR, a transaction over three keys
-/// and a script that reads and then writes with one command. After a crash each must be between the two numbers, and whole.
+/// Writers that pipeline steps, and know what was sent and what was acknowledged. A step is a SET, an INCR, a ZADD and a script that reads
+/// and then writes with one command. After a crash each must be between the two numbers, in the order sent, and whole.
 /// </summary>
 internal sealed class RedisLoad
 {
@@ -46,14 +46,13 @@ internal sealed class RedisLoad
             [
                 (long)await database.StringGetAsync(keys.Last),
                 (long)await database.StringGetAsync(keys.Count),
-                (long)await database.StringGetAsync(keys.Counter),
+                (long)(await database.SortedSetScoreAsync(keys.Set, "step") ?? 0),
                 (long)await database.HashGetAsync(keys.Script, "step"),
             ];
 
             there.ShouldAllBe(step => step >= acknowledged && step <= sent, $"acknowledged {acknowledged}, sent {sent}, there {string.Join(", ", there)}");
-            (there[0] - there[1]).ShouldBeInRange(0, 1, "INCR is sent right after SET, so a crash parts at most the last two");
-            ((long)await database.HashGetAsync(keys.Hash, "step")).ShouldBe(there[2]);
-            ((long)(await database.SortedSetScoreAsync(keys.Set, "step") ?? 0)).ShouldBe(there[2]);
+            there.ShouldBeInOrder(SortDirection.Descending, "a crash cuts off the end of what was sent, and nothing before it");
+            (there[0] - there[^1]).ShouldBeLessThanOrEqualTo(1);
             ((long)await database.HashGetAsync(keys.Script, "twice")).ShouldBe(2 * there[3]);
 
             await StartFromAsync(database, keys, there.Max());
@@ -62,8 +61,7 @@ internal sealed class RedisLoad
 
     private async Task StartFromAsync(IDatabase database, Keys keys, long step)
     {
-        await database.StringSetAsync([new(keys.Last, step), new(keys.Count, step), new(keys.Counter, step)]);
-        await database.HashSetAsync(keys.Hash, "step", step);
+        await database.StringSetAsync([new(keys.Last, step), new(keys.Count, step)]);
         await database.SortedSetAddAsync(keys.Set, "step", step);
         await database.HashSetAsync(keys.Script, [new("step", step), new("twice", 2 * step)]);
         _sent[keys.Writer] = _acknowledged[keys.Writer] = step;
@@ -81,37 +79,28 @@ internal sealed class RedisLoad
                 if (pending.Count == Pipelined)
                 {
                     var (oldest, answers) = pending.Dequeue();
-                    await answers;
+                    await answers.WaitAsync(stop); // the client leaves some answers open for ever when its server is killed
                     _acknowledged[keys.Writer] = oldest;
                 }
             }
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or TaskCanceledException)
+        catch (Exception e) when (e is RedisException or TimeoutException or OperationCanceledException)
         {
             // killed: nothing after this was acknowledged
         }
-        await Task.WhenAll(pending.Select(step => step.Answers)).ContinueWith(cutOff => cutOff.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
-    private static Task SendAsync(IDatabase database, Keys keys, long step)
-    {
-        var transaction = database.CreateTransaction();
-        _ = transaction.StringIncrementAsync(keys.Counter);
-        _ = transaction.HashSetAsync(keys.Hash, "step", step);
-        _ = transaction.SortedSetAddAsync(keys.Set, "step", step);
-        return Task.WhenAll(
+    private static Task SendAsync(IDatabase database, Keys keys, long step) =>
+        Task.WhenAll(
             database.StringSetAsync(keys.Last, step),
             database.StringIncrementAsync(keys.Count),
-            transaction.ExecuteAsync(),
+            database.SortedSetAddAsync(keys.Set, "step", step),
             database.ScriptEvaluateAsync(CountTwice, [keys.Script]));
-    }
 
     private sealed record Keys(int Writer)
     {
         public RedisKey Last => $"{{{Writer}}}:last";
         public RedisKey Count => $"{{{Writer}}}:count";
-        public RedisKey Counter => $"{{{Writer}}}:counter";
-        public RedisKey Hash => $"{{{Writer}}}:hash";
         public RedisKey Set => $"{{{Writer}}}:set";
         public RedisKey Script => $"{{{Writer}}}:script";
     }
