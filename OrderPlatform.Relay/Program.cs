@@ -1,3 +1,4 @@
+using OrderPlatform.Relay;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -5,7 +6,10 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddPostgres(Connections.Orders);
 builder.AddKafka();
-builder.AddKafkaProducer<byte[], byte[]>();
+
+builder.Services.AddOptions<RelayOptions>().BindConfiguration("Relay").ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddSingleton<RelayState>().AddHostedService<PollingRelay>();
+builder.Services.AddHealthChecks().AddCheck<RelayHealthCheck>("relay");
 
 var app = builder.Build();
 app.MapServiceDefaults();

@@ -1,12 +1,12 @@
 namespace OrderPlatform.Tests;
 
-public sealed class KafkaLibraryTests
+public sealed class KafkaLibraryTests(EngineFixture engines)
 {
     [Fact]
-    public void Loads_the_version_that_belongs_to_the_client()
+    public async Task Loads_a_library_that_is_new_enough_for_the_client()
     {
-        ServiceDefaults.Clients.KafkaLibrary.Load();
+        await engines.KafkaClientAsync(TestContext.Current.CancellationToken);
 
-        Confluent.Kafka.Library.VersionString.ShouldBe("2.15.1");
+        new Version(Confluent.Kafka.Library.VersionString).ShouldBeGreaterThanOrEqualTo(new Version(2, 15));
     }
 }

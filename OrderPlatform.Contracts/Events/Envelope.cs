@@ -25,6 +25,9 @@ public static class Envelope
     /// <summary>When it happened, ISO 8601 UTC.</summary>
     public const string Time = "ce_time";
 
+    /// <summary>CloudEvents' recordedtime extension: when it was written to the event log. Lag and freshness are counted from here.</summary>
+    public const string RecordedTime = "ce_recordedtime";
+
     /// <summary>Names the JSON Schema of the value.</summary>
     public const string DataSchema = "ce_dataschema";
 

@@ -8,7 +8,7 @@ namespace OrderPlatform.Contracts.Events;
 public sealed record EventType(string Name, Type Payload, string Aggregate, string Topic)
 {
     /// <summary>Names the event's JSON Schema (CloudEvents <c>dataschema</c>); the file is schemas/{Name}.json.</summary>
-    public string DataSchema => "urn:orderplatform:schema:" + Name;
+    public string DataSchema => EventTypes.DataSchemaOf(Name);
 }
 
 /// <summary>Every type of event there is. A new one, or a new version of one, is a new row.</summary>
@@ -31,6 +31,9 @@ public static class EventTypes
 
     /// <summary>The type of that name; null for one that this build does not know, such as a newer version.</summary>
     public static EventType? Find(string name) => ByName.GetValueOrDefault(name);
+
+    /// <summary>The name of the JSON Schema of a type, one that this build does not know included.</summary>
+    public static string DataSchemaOf(string name) => "urn:orderplatform:schema:" + name;
 
     /// <summary>The type of that payload.</summary>
     /// <exception cref="KeyNotFoundException">The record has no row in <see cref="All"/>.</exception>

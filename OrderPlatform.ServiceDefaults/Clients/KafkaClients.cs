@@ -15,4 +15,16 @@ public static class KafkaClients
             .SetErrorHandler((_, _) => { })
             .Build();
     }
+
+    /// <summary>A producer with the platform's promises: idempotent, acks=all.</summary>
+    /// <param name="bootstrapServers">host:port[,host:port].</param>
+    /// <param name="configure">Adds to the settings; the promises are set after it.</param>
+    public static IProducer<byte[], byte[]> Producer(string bootstrapServers, Action<ProducerConfig> configure)
+    {
+        KafkaLibrary.Load();
+        var config = new ProducerConfig { BootstrapServers = bootstrapServers };
+        configure(config);
+        KafkaDefaults.Apply(config);
+        return new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    }
 }
