@@ -24,7 +24,6 @@ builder.Services.AddSingleton<EventLogReader>();
 
 var app = builder.Build();
 app.UseExceptionHandler();
-app.UseStatusCodePages();
 app.UseProblems();
 app.UseApiKeys();
 app.MapServiceDefaults();

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -24,6 +25,32 @@ internal static class OrderRequests
             request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
         }
         return request;
+    }
+
+    /// <summary>Places an order of two CDs and gives the answer.</summary>
+    public static async Task<JsonObject> PlaceAsync(this HttpClient api, string customer = "c-1")
+    {
+        using var response = await api.SendAsync(Post("/orders", TwoCds.Replace("c-1", customer, StringComparison.Ordinal)), TestContext.Current.CancellationToken);
+        response.StatusCode.ShouldBe(HttpStatusCode.Created);
+        return await response.ReadObjectAsync();
+    }
+
+    public static async Task<JsonObject> GetObjectAsync(this HttpClient api, string path)
+    {
+        using var response = await api.GetAsync(path, TestContext.Current.CancellationToken);
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        return await response.ReadObjectAsync();
+    }
+
+    /// <summary>The answer is a problem of that status; gives it.</summary>
+    public static async Task<JsonObject> ShouldBeProblemAsync(this HttpResponseMessage response, HttpStatusCode status)
+    {
+        response.StatusCode.ShouldBe(status);
+        response.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        var problem = await response.ReadObjectAsync();
+        ((int)problem["status"]!).ShouldBe((int)status);
+        ((string)problem["detail"]!).ShouldNotBeEmpty();
+        return problem;
     }
 
     public static async Task<JsonObject> ReadObjectAsync(this HttpResponseMessage response) =>
