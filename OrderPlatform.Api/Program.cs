@@ -1,8 +1,11 @@
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
+using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
+using OrderPlatform.Api.Products;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -21,6 +24,11 @@ builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>();
+builder.Services.AddCustomers();
+if (builder.Environment.IsDevelopment())
+{
+    builder.Services.AddHostedService<DevelopmentProducts>();
+}
 
 var app = builder.Build();
 app.UseExceptionHandler();
@@ -28,4 +36,7 @@ app.UseProblems();
 app.UseApiKeys();
 app.MapServiceDefaults();
 app.MapOrders();
+app.MapProducts();
+app.MapInventory();
+app.MapCustomers();
 await app.RunAsync();

@@ -29,6 +29,10 @@ public sealed class NastyRequestTests(PlatformFixture platform)
     [InlineData("POST", "/orders")]
     [InlineData("POST", "/orders/{id}/cancel")]
     [InlineData("PATCH", "/orders/{id}/items")]
+    [InlineData("PUT", "/products/cd-1177")]
+    [InlineData("POST", "/inventory/cd-1177/receipts")]
+    [InlineData("POST", "/customers")]
+    [InlineData("PATCH", "/customers/nobody")]
     public async Task Whatever_the_body_the_answer_is_clear(string method, string path)
     {
         var api = await platform.ApiAsync();
@@ -58,6 +62,10 @@ public sealed class NastyRequestTests(PlatformFixture platform)
     [InlineData("/orders?status={0}&limit={0}")]
     [InlineData("/orders?from={0}&to={0}")]
     [InlineData("/orders?{0}={0}")]
+    [InlineData("/products/{0}")]
+    [InlineData("/products?cursor={0}&limit={0}")]
+    [InlineData("/inventory/{0}")]
+    [InlineData("/customers/{0}")]
     [InlineData("/{0}")]
     public async Task Whatever_the_path_and_the_query_the_answer_is_clear(string form)
     {

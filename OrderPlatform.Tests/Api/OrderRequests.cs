@@ -17,9 +17,13 @@ internal static class OrderRequests
         return request;
     }
 
-    public static HttpRequestMessage Patch(string path, string body, string? ifMatch)
+    public static HttpRequestMessage Patch(string path, string body, string? ifMatch) => Changing(HttpMethod.Patch, path, body, ifMatch);
+
+    public static HttpRequestMessage Put(string path, string body, string? ifMatch = null) => Changing(HttpMethod.Put, path, body, ifMatch);
+
+    private static HttpRequestMessage Changing(HttpMethod method, string path, string body, string? ifMatch)
     {
-        var request = new HttpRequestMessage(HttpMethod.Patch, path) { Content = Json(body) };
+        var request = new HttpRequestMessage(method, path) { Content = Json(body) };
         if (ifMatch is not null)
         {
             request.Headers.TryAddWithoutValidation("If-Match", ifMatch);

@@ -12,12 +12,12 @@ namespace OrderPlatform.Tests;
 /// </summary>
 public sealed class PlatformFixture : IAsyncLifetime
 {
-    private const string Secret = "OnlyForThisTestRun1";
+    private const string Secret = "OnlyForThisTestRun1OnlyForThisTestRun1";
     private const string DevelopmentKey = "development-api-key";
 
     // the first run downloads the images
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(10);
-    private static readonly string[] Secrets = [DevelopmentKey, "postgres-password", "redis-password", "clickhouse-password", "grafana-admin-password"];
+    private static readonly string[] Secrets = [DevelopmentKey, "privacy-master-key", "postgres-password", "redis-password", "clickhouse-password", "grafana-admin-password"];
 
     private readonly Lazy<Task<Running>> _running = new(StartAsync);
 
