@@ -23,7 +23,7 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>();
 builder.Services.AddCustomers();
 if (builder.Environment.IsDevelopment())
 {

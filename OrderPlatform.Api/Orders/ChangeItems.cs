@@ -13,7 +13,7 @@ public sealed record ChangeItemsRequest(IReadOnlyList<OrderItemRequest?>? Items)
 internal static class ChangeItems
 {
     public static async Task<IResult> HandleAsync(
-        HttpContext http, string id, JsonBody<ChangeItemsRequest> body, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, TimeProvider clock, CancellationToken cancellation)
+        HttpContext http, string id, JsonBody<ChangeItemsRequest> body, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, OrderHints hints, TimeProvider clock, CancellationToken cancellation)
     {
         var ifMatch = http.RequireIfMatch();
         var items = OrderItemRequest.Checked(body.Value?.Items);
@@ -33,6 +33,7 @@ internal static class ChangeItems
             throw IfMatch.Stale();
         }
         await transaction.CommitAsync(CancellationToken.None);
+        hints.Announce(id);
         return OrderAnswer.Ok(after);
     }
 }

@@ -66,6 +66,7 @@ public sealed class NastyRequestTests(PlatformFixture platform)
     [InlineData("/products?cursor={0}&limit={0}")]
     [InlineData("/inventory/{0}")]
     [InlineData("/customers/{0}")]
+    [InlineData("/orders/{0}/stream")]
     [InlineData("/{0}")]
     public async Task Whatever_the_path_and_the_query_the_answer_is_clear(string form)
     {
