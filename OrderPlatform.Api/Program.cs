@@ -1,5 +1,6 @@
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Customers;
+using OrderPlatform.Api.Description;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
@@ -25,6 +26,7 @@ builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>();
 builder.Services.AddCustomers();
+builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
 {
     builder.Services.AddHostedService<DevelopmentProducts>();
@@ -39,4 +41,5 @@ app.MapOrders();
 app.MapProducts();
 app.MapInventory();
 app.MapCustomers();
+app.MapApiDescription();
 await app.RunAsync();

@@ -7,7 +7,7 @@ using OrderPlatform.ServiceDefaults;
 namespace OrderPlatform.Api.Customers;
 
 /// <summary>What shall change: a field that is left out (or null) stays as it is; an empty phone or address is removed.</summary>
-public sealed record ChangeCustomerRequest(string? Name, string? Email, string? Phone, string? Address);
+public sealed record ChangeCustomerRequest(string? Name = null, string? Email = null, string? Phone = null, string? Address = null);
 
 /// <summary>PATCH /customers/{id}: changes the version of a customer that the caller has seen.</summary>
 internal static class ChangeCustomer

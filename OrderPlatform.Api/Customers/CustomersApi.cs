@@ -1,4 +1,5 @@
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Description;
 
 namespace OrderPlatform.Api.Customers;
 
@@ -20,7 +21,7 @@ internal static class CustomersApi
         var write = customers.MapGroup("").RequireScope(Scopes.OrdersWrite);
 
         write.MapPost("/", RegisterCustomer.HandleAsync).WithName("RegisterCustomer").WithSummary("Register a customer").Produces<Customer>(StatusCodes.Status201Created);
-        read.MapGet("/{id}", GetCustomer.HandleAsync).WithName("GetCustomer").WithSummary("Read a customer").Produces<Customer>();
-        write.MapPatch("/{id}", ChangeCustomer.HandleAsync).WithName("ChangeCustomer").WithSummary("Change a customer").Produces<Customer>();
+        read.MapGet("/{id}", GetCustomer.HandleAsync).WithName("GetCustomer").WithSummary("Read a customer").Produces<Customer>().SendsVersionsOnce();
+        write.MapPatch("/{id}", ChangeCustomer.HandleAsync).WithName("ChangeCustomer").WithSummary("Change a customer").Produces<Customer>().CanAnswer(StatusCodes.Status409Conflict);
     }
 }

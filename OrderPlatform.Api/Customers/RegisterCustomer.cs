@@ -10,7 +10,7 @@ namespace OrderPlatform.Api.Customers;
 
 /// <summary>A new customer.</summary>
 /// <param name="Id">The id that it shall have; one is made when it is left out.</param>
-public sealed record RegisterCustomerRequest(string? Id, string? Name, string? Email, string? Phone, string? Address);
+public sealed record RegisterCustomerRequest(string? Name, string? Email, string? Phone = null, string? Address = null, string? Id = null);
 
 /// <summary>POST /customers: registers a customer.</summary>
 internal static class RegisterCustomer

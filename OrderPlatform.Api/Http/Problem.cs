@@ -1,8 +1,18 @@
-using Microsoft.AspNetCore.Mvc;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
 using OrderPlatform.Contracts.Json;
 
 namespace OrderPlatform.Api.Http;
+
+/// <summary>RFC 9457's problem details, of the type about:blank.</summary>
+/// <param name="Title">The status in words.</param>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Detail">What is wrong and how to mend it.</param>
+/// <param name="Instance">The path that was asked for.</param>
+/// <param name="Errors">What is wrong with which field, by its JSON path.</param>
+public sealed record Problem(
+    string Title, int Status, string Detail, string Instance, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyDictionary<string, string[]>? Errors = null);
 
 /// <summary>A request that cannot be done, as an RFC 9457 problem. Thrown before anything was written, or with the transaction rolled back.</summary>
 /// <param name="status">HTTP status.</param>
@@ -72,11 +82,7 @@ internal static class ProblemMiddleware
             http.Response.Headers.RetryAfter = $"{Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds))}";
         }
         http.Response.StatusCode = problem.Status;
-        var details = new ProblemDetails { Status = problem.Status, Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(problem.Status), Detail = problem.Message, Instance = http.Request.Path };
-        if (problem.Errors is not null)
-        {
-            details.Extensions["errors"] = problem.Errors;
-        }
+        var details = new Problem(ReasonPhrases.GetReasonPhrase(problem.Status), problem.Status, problem.Message, http.Request.Path, problem.Errors);
         return http.Response.WriteAsJsonAsync(details, PlatformJson.Options, "application/problem+json", http.RequestAborted);
     }
 }

@@ -1,4 +1,5 @@
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Description;
 
 namespace OrderPlatform.Api.Inventory;
 
@@ -9,7 +10,7 @@ internal static class InventoryApi
     {
         var inventory = app.MapGroup("/inventory/{productId}").WithTags("Inventory");
 
-        inventory.MapGet("/", GetStock.HandleAsync).RequireScope(Scopes.ProductsRead).WithName("GetStock").WithSummary("Read a product's stock").Produces<Stock>();
+        inventory.MapGet("/", GetStock.HandleAsync).RequireScope(Scopes.ProductsRead).WithName("GetStock").WithSummary("Read a product's stock").Produces<Stock>().SendsVersionsOnce();
         inventory.MapPost("/receipts", ReceiveStock.HandleAsync).RequireScope(Scopes.Operations).WithName("ReceiveStock").WithSummary("Add what came in").Produces<Stock>();
     }
 }

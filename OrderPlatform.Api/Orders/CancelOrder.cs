@@ -6,7 +6,7 @@ using OrderPlatform.Contracts.Events;
 namespace OrderPlatform.Api.Orders;
 
 /// <summary>What a caller may say when cancelling.</summary>
-public sealed record CancelOrderRequest(string? Reason);
+public sealed record CancelOrderRequest(string? Reason = null);
 
 /// <summary>POST /orders/{id}/cancel: ends an order that has not been shipped. One that is cancelled already stays as it is.</summary>
 internal static class CancelOrder

@@ -8,7 +8,7 @@ namespace OrderPlatform.Api.Orders;
 
 /// <summary>What a caller sends to place an order.</summary>
 /// <param name="OccurredAt">For imports of the past only: the order's own date. It needs the import scope, and the order is complete from the start.</param>
-public sealed record PlaceOrderRequest(string? CustomerId, string? Currency, IReadOnlyList<OrderItemRequest?>? Items, DateTimeOffset? OccurredAt);
+public sealed record PlaceOrderRequest(string? CustomerId, string? Currency, IReadOnlyList<OrderItemRequest?>? Items, DateTimeOffset? OccurredAt = null);
 
 /// <summary>POST /orders: writes an order once, with the event that tells of it.</summary>
 internal static class PlaceOrder

@@ -7,7 +7,7 @@ using OrderPlatform.ServiceDefaults;
 namespace OrderPlatform.Api.Products;
 
 /// <summary>A product as callers send it, whole.</summary>
-public sealed record PutProductRequest(string? Name, string? Description, decimal? Price, string? Currency);
+public sealed record PutProductRequest(string? Name, decimal? Price, string? Currency, string? Description = null);
 
 /// <summary>PUT /products/{id}: makes a product, or replaces the version of it that the caller has seen.</summary>
 internal static class PutProduct
