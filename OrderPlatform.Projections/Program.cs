@@ -1,3 +1,5 @@
+using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Projections.OrderView;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -7,6 +9,10 @@ builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+
+builder.Services.AddSingleton<ProjectionState>();
+builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
+builder.Services.AddProjection<OrderViewProjection>();
 
 var app = builder.Build();
 app.MapServiceDefaults();
