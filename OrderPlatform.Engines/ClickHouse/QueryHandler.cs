@@ -49,7 +49,7 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         {
             throw ClickHouseError.Syntax($"Max query size exceeded (can be increased with the `max_query_size` setting): {request.MaxStatementBytes} bytes.");
         }
-        response.Names(statement.OutputFormat);
+        response.Format = statement.OutputFormat is { } named && database.ContentTypes.ContainsKey(named) ? named : request.Format;
         if (statement.InputFormat is { } format)
         {
             await InsertAsync(request, head, statement, format, body, response, cancellation);
@@ -65,7 +65,7 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         using var session = await database.OpenSessionAsync(request, upload: false, cancellation);
         await using var onAbort = cancellation.UnsafeRegister(static session => ((ClickHouseDatabase.Session)session!).CancelSoon(), session);
         request.Apply(session.Connection);
-        foreach (var piece in session.Connection.Stream(sql, request.Format, request.Parameters))
+        foreach (var piece in session.Connection.Stream(sql, response.Format, request.Parameters))
         {
             using (piece)
             {
@@ -76,15 +76,15 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
 
     private async Task InsertAsync(QueryRequest request, byte[] head, SqlStatement statement, string format, RequestBody body, QueryResponse response, CancellationToken cancellation)
     {
-        if (format == "Values" && body.IsAtEnd)
-        {
-            SqlStatement.RefuseStatementAfterValues(head.AsSpan(statement.DataStart));
-        }
         var buffer = ArrayPool<byte>.Shared.Rent(UploadBytes);
         try
         {
             // what is small is read before its turn begins: a slow sender then keeps nobody waiting
             var length = await body.FillAsync(buffer, cancellation);
+            if (format == "Values" && body.IsAtEnd)
+            {
+                SqlStatement.RefuseStatementAfterValues([.. head.AsSpan(statement.DataStart), .. buffer.AsSpan(0, length)]);
+            }
             using var session = await database.OpenSessionAsync(request, upload: true, cancellation);
             request.Apply(session.Connection);
             // a line break ends a comment that would swallow the FORMAT which the engine adds
