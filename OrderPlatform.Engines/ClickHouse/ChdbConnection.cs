@@ -30,7 +30,7 @@ internal sealed unsafe class ChdbConnection : IDisposable
     // the output formats whose pieces, joined, are the whole: found by comparing both for every format of the engine
     private static readonly HashSet<string> Streamable =
     [
-        "BSONEachRow", "CSV", "CustomSeparated", "JSONCompactEachRow", "JSONCompactStringsEachRow", "JSONEachRow", "JSONL", "JSONLines", "JSONStringsEachRow",
+        "BSONEachRow", "CSV", "JSONCompactEachRow", "JSONCompactStringsEachRow", "JSONEachRow", "JSONL", "JSONLines", "JSONStringsEachRow",
         "LineAsString", "MsgPack", "NDJSON", "Native", "Null", "Protobuf", "RawBLOB", "RowBinary", "TSKV", "TSV", "TSVRaw", "TabSeparated", "TabSeparatedRaw",
     ];
 

@@ -39,6 +39,7 @@ internal sealed class ClickHouseDatabase : IDisposable
     {
         LibChdb.Path = options.LibraryPath;
         LibChdb.SetSignalHandlersEnabled(0); // they would replace .NET's own
+        MendUnlessInUse(options);
         string[] arguments =
         [
             $"--path={options.DataFolder}",
@@ -82,6 +83,20 @@ internal sealed class ClickHouseDatabase : IDisposable
         _ = LibChdb.Shutdown();
         _queries.Dispose();
         _uploads.Dispose();
+    }
+
+    // the engine holds a lock on its file "status"
+    private static void MendUnlessInUse(ClickHouseOptions options)
+    {
+        try
+        {
+            using var alone = new FileStream(Path.Combine(options.DataFolder, "status"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            DeduplicationLogs.Mend(options.DataFolder, options.MaxQueries + options.MaxUploads);
+        }
+        catch (IOException)
+        {
+            // in use: the engine says so when it opens
+        }
     }
 
     private static string Text(ChdbConnection connection, string sql)

@@ -65,7 +65,9 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         using var session = await database.OpenSessionAsync(request, upload: false, cancellation);
         await using var onAbort = cancellation.UnsafeRegister(static session => ((ClickHouseDatabase.Session)session!).CancelSoon(), session);
         request.Apply(session.Connection);
-        foreach (var piece in session.Connection.Stream(sql, response.Format, request.Parameters))
+        foreach (var piece in request.SetsJsonArray || sql.AsSpan().IndexOf("output_format_json_array_of_rows"u8) >= 0
+            ? [session.Connection.Query(sql, response.Format, request.Parameters)]
+            : session.Connection.Stream(sql, response.Format, request.Parameters))
         {
             using (piece)
             {

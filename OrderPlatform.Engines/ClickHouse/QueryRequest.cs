@@ -49,6 +49,9 @@ internal sealed class QueryRequest
     /// <summary>True when the client names its queries by itself with the setting log_comment.</summary>
     public bool SetsLogComment => _settings.Exists(s => s.Key == "log_comment");
 
+    /// <summary>output_format_json_array_of_rows gives formats a head and a foot that have none.</summary>
+    public bool SetsJsonArray => _settings.Exists(s => s.Key == "output_format_json_array_of_rows");
+
     private bool IsReadOnly { get; }
 
     private string Database { get; set; }

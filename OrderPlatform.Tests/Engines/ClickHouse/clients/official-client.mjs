@@ -30,7 +30,7 @@ for await (const batch of stream) count += batch.length;
 assert.equal(count, 50_000);
 
 const json = await (await client.query({ query: 'SELECT count() AS c FROM npm', format: 'JSON' })).json();
-assert.equal(json.data[0].c, '50000');
+assert.equal(Number(json.data[0].c), 50_000);
 
 const raw = await client.exec({ query: 'SELECT 1 FORMAT CSV' });
 let text = '';
