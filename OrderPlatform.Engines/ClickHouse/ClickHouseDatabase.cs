@@ -76,6 +76,10 @@ internal sealed class ClickHouseDatabase : IDisposable
         return new Session(this, turn, request.QueryId, connection ?? throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)"));
     }
 
+    /// <summary>A session without its turn, for comparison with direct calls.</summary>
+    /// <exception cref="EngineException">The engine refuses.</exception>
+    public ChdbConnection OpenDirect() => ChdbConnection.TryOpen(_arguments) ?? throw new EngineException("The engine opens no session.");
+
     /// <inheritdoc />
     public void Dispose()
     {
