@@ -72,7 +72,7 @@ internal sealed class ClickHouseDatabase : IDisposable
             throw;
         }
         // log_comment is what tells the query from others in system.processes: the engine makes up its own query_id
-        var connection = ChdbConnection.TryOpen([.. _arguments, .. request.SetsLogComment ? [] : (string[])[$"--log_comment={request.QueryId}"]]);
+        var connection = ChdbConnection.TryOpen([.. _arguments, .. request.Sets("log_comment") ? [] : (string[])[$"--log_comment={request.QueryId}"]]);
         return new Session(this, turn, request.QueryId, connection ?? throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)"));
     }
 

@@ -10,6 +10,14 @@ using Microsoft.Extensions.Logging;
 namespace OrderPlatform.Engines.ClickHouse;
 
 /// <summary>ClickHouse's HTTP interface over the engine in this process: https://clickhouse.com/docs/interfaces/http.</summary>
+/// <remarks>
+/// <para>Refused with NOT_IMPLEMENTED: sessions, roles, ClickHouse's own block compression (compress, decompress), data for input(),
+/// and the clauses that the command line client carries out (INTO OUTFILE, FROM INFILE).</para>
+/// <para>Different from the server: the one user is default with an empty password; query_id is seen as log_comment in
+/// system.processes, because the engine makes up its own; a client that sets log_comment itself has its query run on after it
+/// went; results in formats with a head or a foot (JSON, CSVWithNames, Parquet) are held in memory, others flow; total_rows_to_read
+/// and memory_usage are 0.</para>
+/// </remarks>
 public static class ClickHouseServer
 {
     private static readonly TimeSpan StopBound = TimeSpan.FromSeconds(1);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Compression;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace OrderPlatform.Engines.ClickHouse;
@@ -8,6 +9,9 @@ namespace OrderPlatform.Engines.ClickHouse;
 internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOptions options)
 {
     private const int UploadBytes = 1 << 18;
+
+    // the setting that gives a head and a foot to a format that has none, so that its pieces cannot be joined
+    private const string ArrayOfRows = "output_format_json_array_of_rows";
 
     /// <summary>Answers one request, whatever comes.</summary>
     public async Task HandleAsync(HttpContext http)
@@ -65,9 +69,8 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         using var session = await database.OpenSessionAsync(request, upload: false, cancellation);
         await using var onAbort = cancellation.UnsafeRegister(static session => ((ClickHouseDatabase.Session)session!).CancelSoon(), session);
         request.Apply(session.Connection);
-        foreach (var piece in request.SetsJsonArray || sql.AsSpan().IndexOf("output_format_json_array_of_rows"u8) >= 0
-            ? [session.Connection.Query(sql, response.Format, request.Parameters)]
-            : session.Connection.Stream(sql, response.Format, request.Parameters))
+        var hasArrayOfRows = request.Sets(ArrayOfRows) || sql.AsSpan().IndexOf(Encoding.ASCII.GetBytes(ArrayOfRows)) >= 0;
+        foreach (var piece in hasArrayOfRows ? [session.Connection.Query(sql, response.Format, request.Parameters)] : session.Connection.Stream(sql, response.Format, request.Parameters))
         {
             using (piece)
             {

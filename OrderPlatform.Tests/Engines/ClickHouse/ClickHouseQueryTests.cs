@@ -153,6 +153,34 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
         (await Http.QueryAsync($"SELECT count(), sum(number) FROM whole_{format}")).ShouldBe("200000\t19999900000");
     }
 
+    [Theory]
+    [InlineData("SETTINGS output_format_json_array_of_rows = 1", "0")]
+    [InlineData("", "1")]
+    public async Task An_array_of_rows_is_one_array(string clause, string setting)
+    {
+        var text = await Http.QueryAsync($"SELECT number FROM numbers(200000) FORMAT JSONEachRow {clause}", ("output_format_json_array_of_rows", setting));
+
+        System.Text.Json.JsonDocument.Parse(text).RootElement.GetArrayLength().ShouldBe(200_000);
+    }
+
+    [Fact]
+    public async Task Head_gives_the_headers_alone()
+    {
+        using var response = await Http.SendAsync(new HttpRequestMessage(HttpMethod.Head, ClickHouseHttp.Url(("query", "SELECT 1"))));
+
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await response.Content.ReadAsStringAsync(Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_query_id_runs_once_at_a_time()
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Http.GetAsync(("query", "SELECT sum(number) FROM numbers(300000000)"), ("query_id", "one"))));
+
+        answers.Count(answer => answer.IsSuccessStatusCode).ShouldBeInRange(1, 7);
+        answers.Where(answer => !answer.IsSuccessStatusCode).ShouldAllBe(answer => answer.Headers.GetValues("X-ClickHouse-Exception-Code").Single() == "216");
+    }
+
     [Fact]
     public async Task A_large_result_flows_through_little_memory()
     {
