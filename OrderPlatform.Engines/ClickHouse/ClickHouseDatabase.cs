@@ -72,8 +72,13 @@ internal sealed class ClickHouseDatabase : IDisposable
             throw;
         }
         // log_comment is what tells the query from others in system.processes: the engine makes up its own query_id
-        var connection = ChdbConnection.TryOpen([.. _arguments, .. request.Sets("log_comment") ? [] : (string[])[$"--log_comment={request.QueryId}"]]);
-        return new Session(this, turn, request.QueryId, connection ?? throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)"));
+        if (ChdbConnection.TryOpen([.. _arguments, .. request.Sets("log_comment") ? [] : (string[])[$"--log_comment={request.QueryId}"]]) is { } connection)
+        {
+            return new Session(this, turn, request.QueryId, connection);
+        }
+        _running.TryRemove(request.QueryId, out _);
+        turn.Release();
+        throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)");
     }
 
     /// <summary>A session without its turn, for comparison with direct calls.</summary>

@@ -39,10 +39,15 @@ assert.equal(text, '1\n');
 
 await assert.rejects(client.query({ query: 'SELECT * FROM nowhere' }), e => e instanceof ClickHouseError && e.code === '60' && e.type === 'UNKNOWN_TABLE');
 await assert.rejects(client.query({ query: 'SELECT 1', clickhouse_settings: { no_such: 1 } }), e => e.code === '115');
-await assert.rejects(async () => {
-  const late = await client.query({ query: "SELECT throwIf(number = 4000000, 'boom') FROM numbers(5000000)", format: 'JSONEachRow' });
+// an error in mid-stream: its text where nothing stands between the client and the stream, an error in any case
+const readLate = async (by) => {
+  const late = await by.query({ query: "SELECT throwIf(number = 4000000, 'boom') FROM numbers(5000000)", format: 'JSONEachRow' });
   for await (const _ of late.stream()) { /* to the end */ }
-}, /boom/);
+};
+const plain = createClient({ url: process.argv[2] });
+await assert.rejects(readLate(plain), /boom/);
+await assert.rejects(readLate(client));
+await plain.close();
 
 const abort = new AbortController();
 const endless = client.query({ query: 'SELECT count() FROM numbers(1e13) WHERE NOT ignore(number)', abort_signal: abort.signal });
