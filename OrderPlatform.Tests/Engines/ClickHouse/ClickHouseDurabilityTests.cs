@@ -50,6 +50,34 @@ public sealed class ClickHouseDurabilityTests : IDisposable
     }
 
     [Fact]
+    public async Task A_token_that_a_kill_left_without_its_data_takes_them_when_they_come_again()
+    {
+        await using (var running = await StartAsync())
+        {
+            using var http = new ClickHouseHttp(running.Port);
+            await CreateTablesAsync(http);
+            await http.QueryAsync("SYSTEM STOP MERGES");
+            await InsertAsync(http, 1);
+            await InsertAsync(http, 2);
+            await running.Process.KillAsync();
+        }
+        // as if the kill had come after the token was written and before the part had its name
+        foreach (var part in Directory.GetDirectories(Path.Combine(_folder, "store"), "all_2_2_0", SearchOption.AllDirectories))
+        {
+            Directory.Delete(part, recursive: true);
+        }
+        await using var again = await StartAsync();
+        using var reader = new ClickHouseHttp(again.Port);
+        (await reader.QueryAsync("SELECT count() FROM facts")).ShouldBe($"{RowsPerBatch}");
+
+        await InsertAsync(reader, 1);
+        await InsertAsync(reader, 2);
+        await InsertAsync(reader, 2);
+
+        (await reader.QueryAsync("SELECT (SELECT count() FROM facts), (SELECT sum(count) FROM sums)")).ShouldBe($"{2 * RowsPerBatch}\t{2 * RowsPerBatch}");
+    }
+
+    [Fact]
     public async Task Stops_in_good_order_and_keeps_a_second_process_out()
     {
         await using var running = await StartAsync();

@@ -122,6 +122,17 @@ public sealed class ClickHouseInsertTests(ClickHouseFixture clickHouse)
         response.Headers.GetValues("X-ClickHouse-Exception-Code").ShouldBe(["395"]);
     }
 
+    [Fact]
+    public async Task A_large_upload_that_fails_early_still_gets_its_error()
+    {
+        var body = new byte[30_000_000];
+        Array.Fill(body, (byte)'x');
+
+        using var response = await Http.PostAsync(new ByteArrayContent(body), ("query", "INSERT INTO nowhere FORMAT TSV"));
+
+        response.Headers.GetValues("X-ClickHouse-Exception-Code").ShouldBe(["60"]);
+    }
+
     [Theory]
     [InlineData("Content-Length: 1000000")]
     [InlineData("Transfer-Encoding: chunked")]
