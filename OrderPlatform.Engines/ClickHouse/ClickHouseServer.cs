@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -47,7 +49,7 @@ public static class ClickHouseServer
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.ClearProviders();
-        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, LargeBlocks>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopBound);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -56,6 +58,7 @@ public static class ClickHouseServer
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxRequestLineSize = (1 << 20) + (1 << 10); // http_max_uri_size
             kestrel.Limits.MaxRequestBufferSize = 1 << 21; // holds that line
+            kestrel.Limits.MaxResponseBufferSize = 1 << 22; // the engine works on while a piece is sent
             kestrel.Limits.MinRequestBodyDataRate = null; // ReceiveTimeout instead
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 1, gracePeriod: options.ReceiveTimeout);
         });

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -31,6 +32,12 @@ internal sealed class QueryResponse(HttpContext http, QueryRequest request, Clic
         _statistics += piece.Statistics;
         if (piece.IsEmpty)
         {
+            return;
+        }
+        if (_body == http.Response.Body)
+        {
+            http.Response.BodyWriter.Write(piece.Bytes);
+            await http.Response.BodyWriter.FlushAsync(cancellation);
             return;
         }
         await using var bytes = piece.OpenRead();
