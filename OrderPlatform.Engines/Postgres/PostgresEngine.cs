@@ -65,13 +65,14 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
     /// <inheritdoc />
     public async Task<ChildCommand> PrepareAsync(string dataFolder, int port, CancellationToken cancellation)
     {
-        var cluster = Path.Combine(dataFolder, "cluster");
+        string cluster;
         try
         {
-            ServerUser.MakeFolder(dataFolder);
+            var folder = ServerUser.MakeFolder(dataFolder);
+            cluster = Path.Combine(folder, "cluster");
             if (!Directory.Exists(cluster))
             {
-                await CreateClusterAsync(dataFolder, cluster, cancellation);
+                await CreateClusterAsync(folder, cluster, cancellation);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
