@@ -39,7 +39,7 @@ public sealed class PollingRelay(
             {
                 return;
             }
-            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException)
+            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException or InvalidOperationException)
             {
                 state.NotPublishing(e.Message);
                 RelayLog.Restarting(log, e.Message, retry.TotalSeconds);
