@@ -48,7 +48,7 @@ internal static class KafkaLoad
 
     public static string Settings => string.Join(", ", ProducerSettings.Concat(ConsumerSettings).Select(s => $"{s.Key}={s.Value}"));
 
-    /// <summary>From the first record given to the client to the last acknowledgement.</summary>
+    /// <summary>From the first record given to a client that is connected (one record a partition has gone before) to the last acknowledgement.</summary>
     public static Rate Produce(string bootstrap, string topic, int records)
     {
         var (key, value, headers) = Record();
@@ -66,9 +66,14 @@ internal static class KafkaLoad
         }
         var targets = Enumerable.Range(0, Partitions).Select(p => new TopicPartition(topic, p)).ToArray();
         var message = new Message<byte[], byte[]> { Key = key, Value = value, Headers = headers };
-        var since = Stopwatch.GetTimestamp();
+        var since = 0L;
         for (var i = 0; i < records; i++)
         {
+            if (i == Partitions)
+            {
+                producer.Flush(Bound);
+                since = Stopwatch.GetTimestamp();
+            }
             while (!TryProduce(producer, targets[i % Partitions], message, OnReport))
             {
                 producer.Poll(TimeSpan.FromMilliseconds(10));
@@ -76,19 +81,20 @@ internal static class KafkaLoad
         }
         producer.Flush(Bound);
         var took = Stopwatch.GetElapsedTime(since);
-        return failed == 0 && acknowledged == records ? new Rate(records, took) : throw new InvalidOperationException($"{acknowledged} of {records} records acknowledged, {failed} failed.");
+        return failed == 0 && acknowledged == records ? new Rate(records - Partitions, took) : throw new InvalidOperationException($"{acknowledged} of {records} records acknowledged, {failed} failed.");
     }
 
-    /// <summary>From the first poll to the last record; every offset must come exactly once and in order.</summary>
+    /// <summary>From the first record to the last; every offset must come exactly once and in order.</summary>
     public static Rate Consume(string bootstrap, string topic, int records)
     {
         using var consumer = new ConsumerBuilder<byte[], byte[]>(With(ConsumerSettings, bootstrap)).Build();
         var next = new long[Partitions];
         consumer.Assign(Enumerable.Range(0, Partitions).Select(p => new TopicPartitionOffset(topic, p, Offset.Beginning)));
-        var since = Stopwatch.GetTimestamp();
+        var since = 0L;
         for (var i = 0; i < records; i++)
         {
             var record = consumer.Consume(TimeSpan.FromSeconds(20)) ?? throw new InvalidOperationException($"Only {i} of {records} records arrived.");
+            since = i == 0 ? Stopwatch.GetTimestamp() : since;
             if (record.Offset != next[record.Partition]++)
             {
                 throw new InvalidOperationException($"Partition {record.Partition.Value} gave offset {record.Offset.Value} where {next[record.Partition] - 1} was next.");

@@ -64,7 +64,10 @@ public static class KafkaServer
         builder.Services.AddSingleton<ILoggerFactory>(new QuietLogging(logging));
         builder.Services.AddSingleton(new KafkaConnection(broker, drops, new RequestBudget()));
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(1));
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>>(new BlockPool());
         builder.WebHost.UseKestrelCore();
+        // requests are answered without waiting for anything but the page cache, so they need no thread of their own
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, broker.Options.Port, l => l.UseConnectionHandler<KafkaConnection>()));
         return builder.Build();
     }
