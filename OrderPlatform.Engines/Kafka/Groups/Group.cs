@@ -261,10 +261,12 @@ internal sealed class Group : IDisposable
         {
             return;
         }
-        foreach (var member in _members)
+        foreach (var member in _members.FindAll(m => m.Syncing is not null))
         {
-            member.Syncing?.TrySetResult(SyncAnswer.Failed(ErrorCode.RebalanceInProgress));
+            member.Syncing!.TrySetResult(SyncAnswer.Failed(ErrorCode.RebalanceInProgress));
             member.Syncing = null;
+            // while it waited it owed no sign of life
+            KeepSession(member);
         }
         State = GroupState.PreparingRebalance;
         _phaseEnds = _clock.GetUtcNow() + _members.Max(m => m.Request.RebalanceTimeout);
