@@ -22,6 +22,17 @@ public sealed class KafkaFixture : IAsyncLifetime
     /// <summary>All that the broker has said so far.</summary>
     public string Log => string.Join('\n', _lines);
 
+    /// <summary>Waits until the broker has said it: its log comes a little after its deeds.</summary>
+    public async Task LogsAsync(string text)
+    {
+        var since = TimeProvider.System.GetTimestamp();
+        while (!Log.Contains(text, StringComparison.Ordinal))
+        {
+            TimeProvider.System.GetElapsedTime(since).ShouldBeLessThan(TimeSpan.FromSeconds(10), $"'{text}' is not in the log:\n{Log}");
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+    }
+
     /// <summary>The broker's resident memory in bytes.</summary>
     public long ResidentBytes
     {
