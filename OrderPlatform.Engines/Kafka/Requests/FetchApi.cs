@@ -99,11 +99,9 @@ internal static class FetchApi
 
     private static async Task WaitAsync(Fetch fetch, List<ReadResult> results, Request request)
     {
-        var clock = request.Broker.Options.Clock;
-        var since = clock.GetTimestamp();
         var signal = new AppendSignal();
-        await using var patience = clock.CreateTimer(s => ((AppendSignal)s!).Set(), signal, fetch.WaitMax, Timeout.InfiniteTimeSpan);
-        await using var closed = request.Closed.UnsafeRegister(s => ((AppendSignal)s!).Set(), signal);
+        await using var patience = request.Broker.Options.Clock.CreateTimer(s => ((AppendSignal)s!).End(), signal, fetch.WaitMax, Timeout.InfiniteTimeSpan);
+        await using var closed = request.Closed.UnsafeRegister(s => ((AppendSignal)s!).End(), signal);
         foreach (var wanted in fetch.Partitions)
         {
             wanted.Log?.Subscribe(signal);
@@ -115,7 +113,7 @@ internal static class FetchApi
                 signal.Reset();
                 Release(results);
                 // after the reset, so that no append is missed
-                if (TryFill(fetch, results) || clock.GetElapsedTime(since) >= fetch.WaitMax || request.Closed.IsCancellationRequested)
+                if (TryFill(fetch, results) || signal.IsOver)
                 {
                     return;
                 }

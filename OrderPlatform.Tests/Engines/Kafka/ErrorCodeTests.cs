@@ -128,13 +128,24 @@ public sealed class ErrorCodeTests(KafkaFixture broker) : IClassFixture<KafkaFix
         var id = metadata.Uuid();
 
         async Task<ErrorCode> Error(long offset, int epoch = -1, bool unknown = false) => FetchedError(version, await client.AskAsync(ApiKey.Fetch, version, w =>
-            Fetch(w, version, unknown ? "unknown" : topic, unknown ? Guid.NewGuid() : id, offset, epoch)));
+            Fetch(w, version, waitMsMax: 0, unknown ? "unknown" : topic, unknown ? Guid.NewGuid() : id, offset, epoch)));
         (await Error(0)).ShouldBe(ErrorCode.None);
         (await Error(1)).ShouldBe(ErrorCode.OffsetOutOfRange);
         (await Error(0, unknown: true)).ShouldBe(version >= 13 ? ErrorCode.UnknownTopicId : ErrorCode.UnknownTopicOrPartition);
         if (version >= 9)
         {
             (await Error(0, epoch: 3)).ShouldBe(ErrorCode.UnknownLeaderEpoch);
+        }
+    }
+
+    [Fact]
+    public async Task A_fetch_that_finds_nothing_is_answered_when_its_wait_is_over()
+    {
+        var topic = await broker.NewTopicAsync();
+        await using var client = await RawClient.ConnectAsync(broker.Port);
+        for (var i = 0; i < 50; i++)
+        {
+            FetchedError(4, await client.AskAsync(ApiKey.Fetch, 4, w => Fetch(w, 4, waitMsMax: 1 + i, topic, Guid.Empty, 0, -1))).ShouldBe(ErrorCode.None);
         }
     }
 
@@ -202,13 +213,13 @@ public sealed class ErrorCodeTests(KafkaFixture broker) : IClassFixture<KafkaFix
         return (ErrorCode)answer.Int16();
     }
 
-    private static void Fetch(ProtocolWriter writer, short version, string topic, Guid id, long offset, int epoch)
+    private static void Fetch(ProtocolWriter writer, short version, int waitMsMax, string topic, Guid id, long offset, int epoch)
     {
         if (version <= 14)
         {
             writer.Int32(-1);
         }
-        writer.Int32(0);
+        writer.Int32(waitMsMax);
         writer.Int32(1);
         writer.Int32(1 << 20);
         writer.Int8(0);
