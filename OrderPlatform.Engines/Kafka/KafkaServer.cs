@@ -67,7 +67,12 @@ public static class KafkaServer
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>>(new BlockPool());
         builder.WebHost.UseKestrelCore();
         // requests are answered without waiting for anything but the page cache, so they need no thread of their own
-        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+        builder.WebHost.UseSockets(sockets =>
+        {
+            sockets.UnsafePreferInlineScheduling = true;
+            // the file is read ahead of the socket by a few chunks
+            sockets.MaxWriteBufferSize = 256 * 1024;
+        });
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, broker.Options.Port, l => l.UseConnectionHandler<KafkaConnection>()));
         return builder.Build();
     }
