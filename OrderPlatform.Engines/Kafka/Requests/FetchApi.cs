@@ -12,12 +12,22 @@ internal static class FetchApi
 {
     private const int BytesMax = 100 << 20;
 
+    /// <summary>
+    /// What an answer aims at, shared evenly by the partitions asked for: a client reads an answer only when it is whole,
+    /// so that several of a few MB keep both sides at work where one of many MB lets each wait for the other.
+    /// </summary>
+    private const int BytesAimed = 2 << 20;
+
+    private const int PartitionBytesMin = 64 * 1024;
+
     private sealed record Wanted(int Partition, int LeaderEpoch, long Offset, int BytesMax, PartitionLog? Log);
 
     private sealed record WantedTopic(string Name, Guid Id, bool IsKnown, List<Wanted> Partitions);
 
     private sealed record Fetch(TimeSpan WaitMax, int BytesMin, int BytesMax, int SessionId, List<WantedTopic> Topics)
     {
+        public int PartitionCount => Topics.Sum(t => t.Partitions.Count);
+
         public IEnumerable<Wanted> Partitions => Topics.SelectMany(t => t.Partitions);
     }
 
@@ -83,9 +93,10 @@ internal static class FetchApi
     {
         results.Clear();
         var (filled, hasError) = (0, false);
+        var share = Math.Max(PartitionBytesMin, BytesAimed / Math.Max(1, fetch.PartitionCount));
         foreach (var wanted in fetch.Partitions)
         {
-            var bytesMax = Math.Min(wanted.BytesMax, fetch.BytesMax - filled);
+            var bytesMax = Math.Min(Math.Min(wanted.BytesMax, share), fetch.BytesMax - filled);
             var result =
                 wanted.Log is null ? new ReadResult(ErrorCode.UnknownTopicOrPartition, -1, -1)
                 : wanted.LeaderEpoch > 0 ? new ReadResult(ErrorCode.UnknownLeaderEpoch, -1, -1)
