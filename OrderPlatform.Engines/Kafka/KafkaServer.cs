@@ -70,6 +70,8 @@ public static class KafkaServer
         builder.WebHost.UseSockets(sockets =>
         {
             sockets.UnsafePreferInlineScheduling = true;
+            // a block a connection, for half of the system calls of receiving
+            sockets.WaitForDataBeforeAllocatingBuffer = false;
             // the file is read ahead of the socket by a few chunks
             sockets.MaxWriteBufferSize = 256 * 1024;
         });

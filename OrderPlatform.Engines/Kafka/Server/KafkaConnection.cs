@@ -12,7 +12,7 @@ internal sealed class KafkaConnection(Broker broker, DropLog drops, RequestBudge
 {
     private const int ReadChunk = 64 * 1024;
 
-    /// <summary>Each may hold a block of 64 KB with a request that is not whole yet.</summary>
+    /// <summary>Each holds a block of 64 KB to receive into.</summary>
     private const int ConnectionsMax = 1000;
 
     private int _connections;
