@@ -1,8 +1,11 @@
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
+using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
+using OrderPlatform.Api.Products;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -20,13 +23,20 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>();
+builder.Services.AddCustomers();
+if (builder.Environment.IsDevelopment())
+{
+    builder.Services.AddHostedService<DevelopmentProducts>();
+}
 
 var app = builder.Build();
 app.UseExceptionHandler();
-app.UseStatusCodePages();
 app.UseProblems();
 app.UseApiKeys();
 app.MapServiceDefaults();
 app.MapOrders();
+app.MapProducts();
+app.MapInventory();
+app.MapCustomers();
 await app.RunAsync();

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Mvc;
+using Npgsql;
 using OrderPlatform.Contracts.Json;
 
 namespace OrderPlatform.Api.Http;
@@ -28,20 +29,40 @@ public sealed class ProblemException(int status, string detail) : Exception(deta
 /// <summary>Answers every <see cref="ProblemException"/>, and what the framework refuses, with problem details.</summary>
 internal static class ProblemMiddleware
 {
-    public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>
+    private static readonly TimeSpan DatabaseRetry = TimeSpan.FromSeconds(1);
+
+    public static void UseProblems(this WebApplication app)
     {
-        try
+        app.UseStatusCodePages(context => WriteAsync(context.HttpContext, Refused(context.HttpContext)));
+        app.Use(async (http, next) =>
         {
-            await next(http);
-        }
-        catch (ProblemException e) when (!http.Response.HasStarted)
-        {
-            await WriteAsync(http, e);
-        }
-        catch (BadHttpRequestException e) when (!http.Response.HasStarted)
-        {
-            await WriteAsync(http, new ProblemException(e.StatusCode, e.Message));
-        }
+            try
+            {
+                await next(http);
+            }
+            catch (Exception e) when (!http.Response.HasStarted && Explained(e) is not null)
+            {
+                await WriteAsync(http, Explained(e)!);
+            }
+        });
+    }
+
+    private static ProblemException? Explained(Exception e) => e switch
+    {
+        ProblemException problem => problem,
+        BadHttpRequestException bad => new ProblemException(bad.StatusCode, bad.Message),
+        // 57P01 to 57P05: the server is being shut down or restarted
+        NpgsqlException { IsTransient: true } or NpgsqlException { SqlState: ['5', '7', 'P', ..] } =>
+            new ProblemException(StatusCodes.Status503ServiceUnavailable, "The database cannot be reached at the moment. Send the request again, with the same Idempotency-Key.") { RetryAfter = DatabaseRetry },
+        { InnerException: { } inner } => Explained(inner), // EF Core wraps
+        _ => null,
+    };
+
+    private static ProblemException Refused(HttpContext http) => new(http.Response.StatusCode, http.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => "There is nothing at this address. /docs lists what there is.",
+        StatusCodes.Status405MethodNotAllowed => $"This address does not take {http.Request.Method}; the header Allow says what it takes.",
+        _ => "The request was refused.",
     });
 
     private static Task WriteAsync(HttpContext http, ProblemException problem)

@@ -16,6 +16,8 @@ internal static class OrdersApi
         read.MapGet("/", ListOrders.HandleAsync).WithName("ListOrders").WithSummary("List orders, newest first").Produces<Page<Order>>();
         read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>();
         read.MapGet("/{id}/events", GetOrderEvents.HandleAsync).WithName("GetOrderEvents").WithSummary("Read an order's history").Produces<Page<OrderEventView>>();
+        read.MapGet("/{id}/stream", StreamOrder.HandleAsync).WithName("StreamOrder").WithSummary("Follow an order's status")
+            .Produces<OrderStatusView>(StatusCodes.Status200OK, "text/event-stream").Produces(StatusCodes.Status204NoContent);
         write.MapPost("/{id}/cancel", CancelOrder.HandleAsync).WithName("CancelOrder").WithSummary("Cancel an order").Produces<Order>();
         write.MapPatch("/{id}/items", ChangeItems.HandleAsync).WithName("ChangeItems").WithSummary("Replace a pending order's items").Produces<Order>();
     }

@@ -101,6 +101,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         ["Logging__Console__FormatterName"] = "simple",
         ["Logging__Console__FormatterOptions__SingleLine"] = "true",
         ["Authentication__DevelopmentKey"] = _data.ApiKey(),
+        ["Privacy__MasterKey"] = _data.MasterKey(),
     };
 
     private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);

@@ -17,6 +17,12 @@ public static class EventTypes
     /// <summary>The aggregate kind of orders.</summary>
     public const string Order = "order";
 
+    /// <summary>The aggregate kind of a product's stock.</summary>
+    public const string Stock = "stock";
+
+    /// <summary>The aggregate kind of customers.</summary>
+    public const string Customer = "customer";
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<EventType> All { get; } =
     [
@@ -24,6 +30,9 @@ public static class EventTypes
         new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
         new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
         new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
+        new("StockReceived.v1", typeof(StockReceived), Stock, Topics.InventoryEvents),
+        new("CustomerRegistered.v1", typeof(CustomerRegistered), Customer, Topics.CustomerEvents),
+        new("CustomerChanged.v1", typeof(CustomerChanged), Customer, Topics.CustomerEvents),
     ];
 
     private static readonly Dictionary<string, EventType> ByName = All.ToDictionary(type => type.Name);

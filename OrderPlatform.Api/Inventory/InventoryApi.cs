@@ -1,0 +1,15 @@
+using OrderPlatform.Api.Authentication;
+
+namespace OrderPlatform.Api.Inventory;
+
+/// <summary>The endpoints of stock.</summary>
+internal static class InventoryApi
+{
+    public static void MapInventory(this WebApplication app)
+    {
+        var inventory = app.MapGroup("/inventory/{productId}").WithTags("Inventory");
+
+        inventory.MapGet("/", GetStock.HandleAsync).RequireScope(Scopes.ProductsRead).WithName("GetStock").WithSummary("Read a product's stock").Produces<Stock>();
+        inventory.MapPost("/receipts", ReceiveStock.HandleAsync).RequireScope(Scopes.Operations).WithName("ReceiveStock").WithSummary("Add what came in").Produces<Stock>();
+    }
+}
