@@ -10,7 +10,7 @@ builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
 
-builder.Services.AddSingleton<ProjectionState>();
+builder.Services.AddSingleton<ProjectionState>().AddHostedService<CompletenessWriter>();
 builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
 builder.Services.AddProjection<OrderViewProjection>();
 

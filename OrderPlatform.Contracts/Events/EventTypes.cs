@@ -17,6 +17,9 @@ public static class EventTypes
     /// <summary>The aggregate kind of orders.</summary>
     public const string Order = "order";
 
+    /// <summary>The kind of what is derived from orders for analytics: no aggregate of its own, it has the order's key and sequence.</summary>
+    public const string Sales = "sales";
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<EventType> All { get; } =
     [
@@ -24,6 +27,7 @@ public static class EventTypes
         new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
         new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
         new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
+        new("SalesFact.v1", typeof(SalesFact), Sales, Topics.OrdersAnalytics),
     ];
 
     private static readonly Dictionary<string, EventType> ByName = All.ToDictionary(type => type.Name);

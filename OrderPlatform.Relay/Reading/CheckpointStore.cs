@@ -41,7 +41,8 @@ public static class CheckpointStore
         {
             BatchCommands =
             {
-                new("SET LOCAL synchronous_commit = off"),
+                // SET LOCAL has no effect outside an explicit transaction; this one holds to the end of the batch, which is one
+                new("SELECT set_config('synchronous_commit', 'off', true)"),
                 new("""
                     INSERT INTO relay_checkpoint (name, system_identifier, from_xid, to_xid, position)
                     SELECT lease.name, here.system_identifier, $3, $4, $5 FROM relay_lease AS lease, pg_control_system() AS here
