@@ -42,4 +42,7 @@ public static class EventTypes
     /// <summary>The type of that payload.</summary>
     /// <exception cref="KeyNotFoundException">The record has no row in <see cref="All"/>.</exception>
     public static EventType Of(object payload) => ByPayload[payload.GetType()];
+
+    /// <inheritdoc cref="Of(object)"/>
+    public static EventType Of<T>() => ByPayload[typeof(T)];
 }
