@@ -22,7 +22,7 @@ public interface ISink
 
     /// <summary>
     /// The next offset of each partition, as the store has it. Called whenever partitions are assigned; what was read before
-    /// is forgotten then.
+    /// is forgotten then. A sink whose store is Kafka itself gives <see cref="Offset.Stored"/>: the group's committed offset.
     /// </summary>
     /// <exception cref="Exception">The store cannot say: it is asked again.</exception>
     Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation);
@@ -34,6 +34,10 @@ public interface ISink
     /// <exception cref="ProgressLostException">Another consumer has gone on in the meantime: nothing was written, the batch is dropped.</exception>
     /// <exception cref="Exception">The store failed: the same batch is given again, for as long as it takes.</exception>
     Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
+
+    /// <summary>Looks whether the store still is what it was, while there is nothing to write. Called about once a second then.</summary>
+    /// <exception cref="Exception">It is not, or cannot say: the consumer starts over from the store's progress.</exception>
+    Task CheckAsync(CancellationToken cancellation) => Task.CompletedTask;
 }
 
 /// <summary>The store's progress is not where this consumer left it: another one owns the partition by now, or the store was emptied.</summary>

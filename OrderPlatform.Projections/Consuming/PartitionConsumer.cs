@@ -12,9 +12,15 @@ namespace OrderPlatform.Projections.Consuming;
 public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
+
+    // a batch holds no more than this, however many records the sink would take
+    private const int MaxBatchBytes = 16 * 1024 * 1024;
 
     // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
     private readonly List<Record> _batch = [];
+    private readonly HeldPartitions _held = new();
 
     // the write that runs, so that partitions are not given up under it
     private CancellationTokenSource? _writing;
@@ -34,7 +40,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             {
                 using var consumer = Consumer(stopping);
                 consumer.Subscribe(sink.Topics);
-                await ConsumeAsync(consumer, backoff, stopping);
+                await ConsumeUntilStoppedAsync(consumer, backoff, stopping);
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -51,9 +57,23 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
+    private async Task ConsumeUntilStoppedAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
+    {
+        try
+        {
+            await ConsumeAsync(consumer, backoff, stopping);
+        }
+        finally
+        {
+            // leaves the group, so that its other members need not wait until the session runs out
+            consumer.Close();
+        }
+    }
+
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
+        var checkedAt = Stopwatch.GetTimestamp();
         while (true)
         {
             Collect(consumer, stopping);
@@ -61,11 +81,17 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             if (records.Length > 0 && await WriteAsync(consumer, records, stopping))
             {
                 backoff.Reset();
-                Remember(consumer, records);
+                // what lag tools show; only a sink whose store is Kafka resumes from it
+                _held.Written(records).ToList().ForEach(consumer.StoreOffset);
                 state.Wrote(sink, records);
             }
+            else if (records.Length == 0 && Stopwatch.GetElapsedTime(checkedAt) > CheckInterval)
+            {
+                await sink.CheckAsync(stopping);
+                checkedAt = Stopwatch.GetTimestamp();
+            }
             _batch.Clear();
-            state.Caught(sink, consumer, records.Length);
+            state.Caught(sink, consumer, _held);
         }
     }
 
@@ -73,7 +99,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     {
         var since = Stopwatch.GetTimestamp();
         var wait = Poll;
-        while (_batch.Count < sink.MaxBatch && wait >= TimeSpan.Zero)
+        var bytes = 0;
+        while (_batch.Count < sink.MaxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero)
         {
             stopping.ThrowIfCancellationRequested();
             if (consumer.Consume(wait) is not { } consumed)
@@ -85,6 +112,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 since = Stopwatch.GetTimestamp();
             }
             _batch.Add(Record.From(consumed));
+            bytes += _batch[^1].Value.Length;
             wait = sink.Linger - Stopwatch.GetElapsedTime(since);
         }
     }
@@ -152,38 +180,37 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    // For tools that show lag. Nothing resumes from here: the store's own progress counts.
-    private static void Remember(IConsumer<byte[], byte[]> consumer, Record[] batch)
-    {
-        foreach (var partition in batch.GroupBy(record => record.Source.TopicPartition))
-        {
-            if (consumer.Assignment.Contains(partition.Key))
-            {
-                consumer.StoreOffset(new TopicPartitionOffset(partition.Key, partition.Max(record => record.Source.Offset.Value) + 1));
-            }
-        }
-    }
-
     private IConsumer<byte[], byte[]> Consumer(CancellationToken stopping) => KafkaClients.Consumer(
         configuration.Required(Connections.Kafka),
         group: "projection-" + sink.Name,
         builder => builder
-            .SetPartitionsAssignedHandler((_, partitions) => Resume(partitions, stopping))
-            .SetPartitionsRevokedHandler((_, _) => GiveUp())
-            .SetPartitionsLostHandler((_, _) => GiveUp()));
+            .SetPartitionsAssignedHandler((consumer, partitions) => Resume(consumer, partitions, stopping))
+            .SetPartitionsRevokedHandler((_, partitions) => GiveUp(partitions))
+            .SetPartitionsLostHandler((_, partitions) => GiveUp(partitions)));
 
-    private List<TopicPartitionOffset> Resume(List<TopicPartition> partitions, CancellationToken stopping)
+    private List<TopicPartitionOffset> Resume(IConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions, CancellationToken stopping)
     {
         // the handler is synchronous, and runs on this consumer's own thread
         var progress = sink.ResumeAsync(partitions, stopping).GetAwaiter().GetResult();
-        return [.. partitions.Select(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var next) ? next : Offset.Beginning))];
+        var next = partitions.ConvertAll(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var offset) ? offset : Offset.Beginning));
+        var stored = next.Where(partition => partition.Offset == Offset.Stored).Select(partition => partition.TopicPartition).ToList();
+        if (stored.Count > 0)
+        {
+            next = [.. next.Where(partition => partition.Offset != Offset.Stored), .. consumer.Committed(stored, CommittedBound).Select(CommittedOrBeginning)];
+        }
+        _held.Take(next);
+        return next;
     }
 
+    private static TopicPartitionOffset CommittedOrBeginning(TopicPartitionOffset committed) =>
+        committed.Offset == Offset.Unset ? new TopicPartitionOffset(committed.TopicPartition, Offset.Beginning) : committed;
+
     // Whoever takes the partitions over reads the progress from the store: a write of ours must be over by then.
-    private void GiveUp()
+    private void GiveUp(List<TopicPartitionOffset> partitions)
     {
         _batch.Clear();
         _writing?.Cancel();
         _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
+        _held.GiveUp(partitions.Select(partition => partition.TopicPartition));
     }
 }

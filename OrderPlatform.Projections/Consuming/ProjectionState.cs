@@ -41,24 +41,16 @@ public sealed class ProjectionState
         }
     }
 
-    /// <summary>The sink has everything that the consumer has seen.</summary>
-    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, int records)
+    /// <summary>Everything that the consumer has seen is in the store.</summary>
+    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, HeldPartitions held)
     {
-        var lag = consumer.Assignment.ToDictionary(partition => partition, partition => LagOf(consumer, partition));
-        var before = _projections.GetValueOrDefault(sink.Name);
-        var caughtUp = records == 0 && lag.Values.All(open => open == 0);
-        _projections[sink.Name] = new Status(null, lag, caughtUp ? _clock.GetUtcNow() : before?.CompleteUntil);
+        var lag = held.Lag(consumer);
+        _projections[sink.Name] = new Status(null, lag, held.CompleteUntil(lag, _clock.GetUtcNow()));
     }
 
+    // what it held it may hold no more: nothing is said of it until it has caught up again
     internal void Failing(ISink sink, string problem) =>
-        _projections.AddOrUpdate(sink.Name, _ => new Status(problem, new Dictionary<TopicPartition, long>(), null), (_, before) => before with { Problem = problem });
-
-    private static long LagOf(IConsumer<byte[], byte[]> consumer, TopicPartition partition)
-    {
-        var end = consumer.GetWatermarkOffsets(partition).High;
-        var position = consumer.Position(partition);
-        return end == Offset.Unset ? 0 : Math.Max(0, end - (position == Offset.Unset ? 0 : position.Value));
-    }
+        _projections[sink.Name] = new Status(problem, new Dictionary<TopicPartition, long>(), new Dictionary<TopicPartition, DateTimeOffset>());
 
     private IEnumerable<Measurement<long>> Lags() =>
         from projection in _projections
@@ -72,6 +64,6 @@ public sealed class ProjectionState
     /// <summary>How one projection does.</summary>
     /// <param name="Problem">Why it does not go on; null when it does.</param>
     /// <param name="Lag">Records of each partition that are not in the store yet.</param>
-    /// <param name="CompleteUntil">Events published before this are in the store; null until it has caught up once.</param>
-    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, DateTimeOffset? CompleteUntil);
+    /// <param name="CompleteUntil">What was published to each partition before this is in the store; partitions of which it is not known are left out.</param>
+    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, IReadOnlyDictionary<TopicPartition, DateTimeOffset> CompleteUntil);
 }
