@@ -1,3 +1,6 @@
+using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Projections.OrderView;
+using OrderPlatform.Projections.SalesFacts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -7,6 +10,12 @@ builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+
+builder.Services.AddSingleton<ProjectionState>().AddHostedService<CompletenessWriter>();
+builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
+builder.Services.AddProjection<OrderViewProjection>();
+builder.Services.AddProjection<AnalyticsTransformer>();
+builder.Services.AddProjection<SalesFactsProjection>();
 
 var app = builder.Build();
 app.MapServiceDefaults();

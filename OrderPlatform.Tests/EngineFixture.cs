@@ -33,6 +33,9 @@ public sealed class EngineFixture : IAsyncLifetime
         _clickHouse = Started(new ClickHouseEngine());
     }
 
+    /// <summary>The data folder of an engine of this run.</summary>
+    public string DataOf(string engine) => _data[engine];
+
     /// <summary>PostgreSQL of this run.</summary>
     public Task<RunningEngine> PostgresAsync() => _postgres.Value;
 

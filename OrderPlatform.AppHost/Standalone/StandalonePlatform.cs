@@ -74,8 +74,16 @@ internal sealed class StandalonePlatform : IAsyncDisposable
 
     private Supervised Engine(IEngine engine, int port) => new(
         engine.Name,
-        async cancellation => (await RunningEngine.StartAsync(engine, _data.Named(engine.Name), port, line => _console.Log(engine.Name, line), cancellation)).Process,
+        async cancellation => (await RunningEngine.StartAsync(engine, _data.Named(engine.Name), port, line => Log(engine, line), cancellation)).Process,
         _console);
+
+    private void Log(IEngine engine, string line)
+    {
+        if (!engine.IsRoutine(line))
+        {
+            _console.Log(engine.Name, line);
+        }
+    }
 
     private Supervised Service(string name, string project, Uri url) =>
         new(name, cancellation => _processes!.StartWebAsync(name, project, url, cancellation), _console);

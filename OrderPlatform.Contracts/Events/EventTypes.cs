@@ -23,6 +23,9 @@ public static class EventTypes
     /// <summary>The aggregate kind of customers.</summary>
     public const string Customer = "customer";
 
+    /// <summary>The kind of what is derived from orders for analytics: no aggregate of its own, it has the order's key and sequence.</summary>
+    public const string Sales = "sales";
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<EventType> All { get; } =
     [
@@ -33,6 +36,7 @@ public static class EventTypes
         new("StockReceived.v1", typeof(StockReceived), Stock, Topics.InventoryEvents),
         new("CustomerRegistered.v1", typeof(CustomerRegistered), Customer, Topics.CustomerEvents),
         new("CustomerChanged.v1", typeof(CustomerChanged), Customer, Topics.CustomerEvents),
+        new("SalesFact.v1", typeof(SalesFact), Sales, Topics.OrdersAnalytics),
     ];
 
     private static readonly Dictionary<string, EventType> ByName = All.ToDictionary(type => type.Name);
@@ -47,4 +51,7 @@ public static class EventTypes
     /// <summary>The type of that payload.</summary>
     /// <exception cref="KeyNotFoundException">The record has no row in <see cref="All"/>.</exception>
     public static EventType Of(object payload) => ByPayload[payload.GetType()];
+
+    /// <inheritdoc cref="Of(object)"/>
+    public static EventType Of<T>() => ByPayload[typeof(T)];
 }

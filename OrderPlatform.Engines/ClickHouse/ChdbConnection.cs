@@ -27,6 +27,13 @@ internal sealed unsafe class ChdbConnection : IDisposable
     // what the engine answers, before it runs anything, to a statement that is not a SELECT
     private const string NotStreamable = "Code: 36. DB::Exception: Streaming query is not supported for query";
 
+    // the output formats whose pieces, joined, are the whole: found by comparing both for every format of the engine
+    private static readonly HashSet<string> Streamable =
+    [
+        "BSONEachRow", "CSV", "JSONCompactEachRow", "JSONCompactStringsEachRow", "JSONEachRow", "JSONL", "JSONLines", "JSONStringsEachRow",
+        "LineAsString", "MsgPack", "NDJSON", "Native", "Null", "Protobuf", "RawBLOB", "RowBinary", "TSKV", "TSV", "TSVRaw", "TabSeparated", "TabSeparatedRaw",
+    ];
+
     private nint* _handle;
 
     private ChdbConnection(nint* handle) => _handle = handle;
@@ -47,10 +54,17 @@ internal sealed unsafe class ChdbConnection : IDisposable
     public ChdbResult Query(ReadOnlySpan<byte> sql, string format, params IReadOnlyList<QueryParameter> parameters) =>
         new(Call(&LibChdb.Query, sql, format, parameters));
 
-    /// <summary>Runs a statement and gives its result in pieces.</summary>
+    /// <summary>
+    /// Runs a statement and gives its result in pieces, in a <paramref name="format"/> that has no head or foot: libchdb
+    /// ends the format with each piece. Other formats come as one piece, in memory.
+    /// </summary>
     /// <exception cref="ClickHouseError">The engine's own; also from a later piece.</exception>
     public IEnumerable<ChdbResult> Stream(ReadOnlySpan<byte> sql, string format, IReadOnlyList<QueryParameter> parameters)
     {
+        if (!Streamable.Contains(format))
+        {
+            return [Query(sql, format, parameters)];
+        }
         var stream = Call(&LibChdb.StreamQuery, sql, format, parameters);
         if (ErrorText(LibChdb.ResultError(stream)) is not { } error)
         {

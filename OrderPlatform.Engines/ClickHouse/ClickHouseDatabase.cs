@@ -39,6 +39,7 @@ internal sealed class ClickHouseDatabase : IDisposable
     {
         LibChdb.Path = options.LibraryPath;
         LibChdb.SetSignalHandlersEnabled(0); // they would replace .NET's own
+        MendUnlessInUse(options);
         string[] arguments =
         [
             $"--path={options.DataFolder}",
@@ -71,9 +72,18 @@ internal sealed class ClickHouseDatabase : IDisposable
             throw;
         }
         // log_comment is what tells the query from others in system.processes: the engine makes up its own query_id
-        var connection = ChdbConnection.TryOpen([.. _arguments, .. request.SetsLogComment ? [] : (string[])[$"--log_comment={request.QueryId}"]]);
-        return new Session(this, turn, request.QueryId, connection ?? throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)"));
+        if (ChdbConnection.TryOpen([.. _arguments, .. request.Sets("log_comment") ? [] : (string[])[$"--log_comment={request.QueryId}"]]) is { } connection)
+        {
+            return new Session(this, turn, request.QueryId, connection);
+        }
+        _running.TryRemove(request.QueryId, out _);
+        turn.Release();
+        throw new ClickHouseError("Code: 1002. DB::Exception: The engine opens no session. (UNKNOWN_EXCEPTION)");
     }
+
+    /// <summary>A session without its turn, for comparison with direct calls.</summary>
+    /// <exception cref="EngineException">The engine refuses.</exception>
+    public ChdbConnection OpenDirect() => ChdbConnection.TryOpen(_arguments) ?? throw new EngineException("The engine opens no session.");
 
     /// <inheritdoc />
     public void Dispose()
@@ -82,6 +92,20 @@ internal sealed class ClickHouseDatabase : IDisposable
         _ = LibChdb.Shutdown();
         _queries.Dispose();
         _uploads.Dispose();
+    }
+
+    // the engine holds a lock on its file "status"
+    private static void MendUnlessInUse(ClickHouseOptions options)
+    {
+        try
+        {
+            using var alone = new FileStream(Path.Combine(options.DataFolder, "status"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            DeduplicationLogs.Mend(options.DataFolder, options.MaxQueries + options.MaxUploads);
+        }
+        catch (IOException)
+        {
+            // in use: the engine says so when it opens
+        }
     }
 
     private static string Text(ChdbConnection connection, string sql)

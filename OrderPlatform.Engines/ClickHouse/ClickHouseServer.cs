@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -10,6 +12,14 @@ using Microsoft.Extensions.Logging;
 namespace OrderPlatform.Engines.ClickHouse;
 
 /// <summary>ClickHouse's HTTP interface over the engine in this process: https://clickhouse.com/docs/interfaces/http.</summary>
+/// <remarks>
+/// <para>Refused with NOT_IMPLEMENTED: sessions, roles, ClickHouse's own block compression (compress, decompress), data for input(),
+/// and the clauses that the command line client carries out (INTO OUTFILE, FROM INFILE).</para>
+/// <para>Different from the server: the one user is default with an empty password; query_id is seen as log_comment in
+/// system.processes, because the engine makes up its own; a client that sets log_comment itself has its query run on after it
+/// went; results in formats with a head or a foot (JSON, CSVWithNames, Parquet) are held in memory, others flow; total_rows_to_read
+/// and memory_usage are 0.</para>
+/// </remarks>
 public static class ClickHouseServer
 {
     private static readonly TimeSpan StopBound = TimeSpan.FromSeconds(1);
@@ -39,7 +49,7 @@ public static class ClickHouseServer
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.ClearProviders();
-        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, LargeBlocks>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopBound);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -48,6 +58,7 @@ public static class ClickHouseServer
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxRequestLineSize = (1 << 20) + (1 << 10); // http_max_uri_size
             kestrel.Limits.MaxRequestBufferSize = 1 << 21; // holds that line
+            kestrel.Limits.MaxResponseBufferSize = 1 << 22; // the engine works on while a piece is sent
             kestrel.Limits.MinRequestBodyDataRate = null; // ReceiveTimeout instead
             kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 1, gracePeriod: options.ReceiveTimeout);
         });

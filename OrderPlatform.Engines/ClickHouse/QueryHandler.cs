@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Compression;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace OrderPlatform.Engines.ClickHouse;
@@ -8,6 +9,9 @@ namespace OrderPlatform.Engines.ClickHouse;
 internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOptions options)
 {
     private const int UploadBytes = 1 << 18;
+
+    // the setting that gives a head and a foot to a format that has none, so that its pieces cannot be joined
+    private const string ArrayOfRows = "output_format_json_array_of_rows";
 
     /// <summary>Answers one request, whatever comes.</summary>
     public async Task HandleAsync(HttpContext http)
@@ -49,7 +53,7 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         {
             throw ClickHouseError.Syntax($"Max query size exceeded (can be increased with the `max_query_size` setting): {request.MaxStatementBytes} bytes.");
         }
-        response.Names(statement.OutputFormat);
+        response.Format = statement.OutputFormat is { } named && database.ContentTypes.ContainsKey(named) ? named : request.Format;
         if (statement.InputFormat is { } format)
         {
             await InsertAsync(request, head, statement, format, body, response, cancellation);
@@ -65,7 +69,8 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         using var session = await database.OpenSessionAsync(request, upload: false, cancellation);
         await using var onAbort = cancellation.UnsafeRegister(static session => ((ClickHouseDatabase.Session)session!).CancelSoon(), session);
         request.Apply(session.Connection);
-        foreach (var piece in session.Connection.Stream(sql, request.Format, request.Parameters))
+        var hasArrayOfRows = request.Sets(ArrayOfRows) || sql.AsSpan().IndexOf(Encoding.ASCII.GetBytes(ArrayOfRows)) >= 0;
+        foreach (var piece in hasArrayOfRows ? [session.Connection.Query(sql, response.Format, request.Parameters)] : session.Connection.Stream(sql, response.Format, request.Parameters))
         {
             using (piece)
             {
@@ -76,15 +81,15 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
 
     private async Task InsertAsync(QueryRequest request, byte[] head, SqlStatement statement, string format, RequestBody body, QueryResponse response, CancellationToken cancellation)
     {
-        if (format == "Values" && body.IsAtEnd)
-        {
-            SqlStatement.RefuseStatementAfterValues(head.AsSpan(statement.DataStart));
-        }
         var buffer = ArrayPool<byte>.Shared.Rent(UploadBytes);
         try
         {
             // what is small is read before its turn begins: a slow sender then keeps nobody waiting
             var length = await body.FillAsync(buffer, cancellation);
+            if (format == "Values" && body.IsAtEnd)
+            {
+                SqlStatement.RefuseStatementAfterValues([.. head.AsSpan(statement.DataStart), .. buffer.AsSpan(0, length)]);
+            }
             using var session = await database.OpenSessionAsync(request, upload: true, cancellation);
             request.Apply(session.Connection);
             // a line break ends a comment that would swallow the FORMAT which the engine adds

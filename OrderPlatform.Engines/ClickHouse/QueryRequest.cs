@@ -46,8 +46,8 @@ internal sealed class QueryRequest
     /// <summary>max_query_size in bytes: how long a statement may be (not its data).</summary>
     public int MaxStatementBytes { get; private set; } = 262_144;
 
-    /// <summary>True when the client names its queries by itself with the setting log_comment.</summary>
-    public bool SetsLogComment => _settings.Exists(s => s.Key == "log_comment");
+    /// <summary>True when the URL gives the setting a value.</summary>
+    public bool Sets(string setting) => _settings.Exists(s => s.Key == setting);
 
     private bool IsReadOnly { get; }
 
@@ -81,7 +81,7 @@ internal sealed class QueryRequest
         {
             session.Query([.. "USE "u8, .. Quoted(Encoding.UTF8.GetBytes(Database), '`')], Format).Dispose();
         }
-        var settings = IsReadOnly && !_settings.Exists(s => s.Key == "readonly") ? _settings.Append(new("readonly", "2"u8.ToArray())) : _settings;
+        var settings = IsReadOnly && !Sets("readonly") ? _settings.Append(new("readonly", "2"u8.ToArray())) : _settings;
         var sql = new List<byte>();
         foreach (var (name, value) in settings)
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -20,11 +21,10 @@ internal sealed class QueryResponse(HttpContext http, QueryRequest request, Clic
     private readonly long _since = Stopwatch.GetTimestamp();
     private readonly FileBufferingWriteStream _held = new(4 * HeldBytes, bufferLimit: null, () => database.SpoolFolder);
     private QueryStatistics _statistics;
-    private string _format = request.Format;
     private Stream? _body;
 
-    /// <summary>Names the format of the result, when the query does.</summary>
-    public void Names(string? format) => _format = format != null && database.ContentTypes.ContainsKey(format) ? format : _format;
+    /// <summary>The format of the result: the query's own, else the request's.</summary>
+    public string Format { get; set; } = request.Format;
 
     /// <summary>Adds a piece of the result, or only its numbers when it is empty.</summary>
     public async Task WriteAsync(ChdbResult piece, CancellationToken cancellation)
@@ -32,6 +32,12 @@ internal sealed class QueryResponse(HttpContext http, QueryRequest request, Clic
         _statistics += piece.Statistics;
         if (piece.IsEmpty)
         {
+            return;
+        }
+        if (_body == http.Response.Body)
+        {
+            http.Response.BodyWriter.Write(piece.Bytes);
+            await http.Response.BodyWriter.FlushAsync(cancellation);
             return;
         }
         await using var bytes = piece.OpenRead();
@@ -82,8 +88,8 @@ internal sealed class QueryResponse(HttpContext http, QueryRequest request, Clic
     private async Task BeginAsync(CancellationToken cancellation)
     {
         AddHeaders();
-        http.Response.ContentType = database.ContentTypes.GetValueOrDefault(_format, "text/plain; charset=UTF-8");
-        http.Response.Headers["X-ClickHouse-Format"] = _format;
+        http.Response.ContentType = database.ContentTypes.GetValueOrDefault(Format, "text/plain; charset=UTF-8");
+        http.Response.Headers["X-ClickHouse-Format"] = Format;
         _body = http.Response.Body;
         if (request.MayCompress && http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
         {

@@ -28,7 +28,7 @@ internal readonly record struct SqlStatement
     public static SqlStatement Parse(ReadOnlySpan<byte> text)
     {
         var tokens = new SqlTokenizer(text);
-        if (!tokens.MoveNext())
+        if (!tokens.MoveNext() || tokens.Token == SqlToken.Semicolon)
         {
             throw ClickHouseError.Syntax("Empty query.");
         }

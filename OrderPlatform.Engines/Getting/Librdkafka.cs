@@ -15,7 +15,7 @@ public static class Librdkafka
 
     private static readonly string FileName = OperatingSystem.IsMacOS() ? "librdkafka.1.dylib" : "librdkafka.so.1";
     private static readonly string[] SystemPlaces = OperatingSystem.IsMacOS() ? [FileName, $"/opt/homebrew/lib/{FileName}", $"/usr/local/lib/{FileName}"] : [FileName];
-    private static readonly Lazy<string?> System = new(() => Array.Find(SystemPlaces, IsNewEnough));
+    private static readonly Lazy<string?> SystemLibrary = new(() => Array.Find(SystemPlaces, IsNewEnough));
 
     private static readonly EnginePackage Built = new("librdkafka", "librdkafka", "2.15.1", new BuildSource(), 2_771_395,
         "KVePUBn21EqCVP9mfxzEuM3SYJHHEF7X+iiC2e43QQgDSyEaksInmCGooT3w5q+cNAdkSCrK71j0ICfqoSqZLw==")
@@ -27,12 +27,12 @@ public static class Librdkafka
     private const string SourceFolder = "package/deps/librdkafka/";
 
     /// <summary>The package to get, or null when the system's library is new enough.</summary>
-    public static EnginePackage? Package => System.Value is null ? Built : null;
+    public static EnginePackage? Package => SystemLibrary.Value is null ? Built : null;
 
     /// <summary>Gives what to load (<c>NativeLibrary.Load</c>): the full path of the library, or the name of the system's.</summary>
     /// <exception cref="EngineException">It could not be had or built; the message names the mend.</exception>
     public static async Task<string> GetAsync(EngineCache cache, CancellationToken cancellation) =>
-        System.Value ?? Path.Combine(await cache.GetAsync(Built, cancellation), FileName);
+        SystemLibrary.Value ?? Path.Combine(await cache.GetAsync(Built, cancellation), FileName);
 
     private static unsafe bool IsNewEnough(string place)
     {

@@ -65,13 +65,14 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
     /// <inheritdoc />
     public async Task<ChildCommand> PrepareAsync(string dataFolder, int port, CancellationToken cancellation)
     {
-        var cluster = Path.Combine(dataFolder, "cluster");
+        string cluster;
         try
         {
-            ServerUser.MakeFolder(dataFolder);
+            var folder = ServerUser.MakeFolder(dataFolder);
+            cluster = Path.Combine(folder, "cluster");
             if (!Directory.Exists(cluster))
             {
-                await CreateClusterAsync(dataFolder, cluster, cancellation);
+                await CreateClusterAsync(folder, cluster, cancellation);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -81,6 +82,11 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
         await UntilLastOwnerHasGoneAsync(cluster, cancellation);
         return Server("postgres", ["-D", cluster, "-p", $"{port}", .. Settings.SelectMany(setting => (string[])["-c", setting])]) with { StopSignal = "INT" };
     }
+
+    /// <inheritdoc />
+    /// <remarks>LOG is PostgreSQL's level above ERROR: its settings cannot leave out the one without the other. The FATAL is its answer to the question whether it is ready.</remarks>
+    public bool IsRoutine(string line) =>
+        line.Contains("] LOG:  ", StringComparison.Ordinal) || line.EndsWith("FATAL:  the database system is starting up", StringComparison.Ordinal);
 
     /// <inheritdoc />
     public async Task<bool> IsReadyAsync(int port, CancellationToken cancellation)

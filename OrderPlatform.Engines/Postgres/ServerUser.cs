@@ -51,7 +51,8 @@ internal static partial class ServerUser
             : command;
 
     /// <summary>Makes the data folder and gives it to that user; a link to a folder elsewhere when the user cannot enter it.</summary>
-    public static void MakeFolder(string dataFolder)
+    /// <returns>The folder behind the link, which the user can walk to.</returns>
+    public static string MakeFolder(string dataFolder)
     {
         if (IsRoot && !Directory.Exists(dataFolder) && !OthersMayEnter(Path.GetDirectoryName(dataFolder)!))
         {
@@ -66,6 +67,7 @@ internal static partial class ServerUser
         Archive.CreateOpenDirectory(dataFolder);
         File.SetUnixFileMode(dataFolder, OwnerOnly);
         Own(dataFolder);
+        return Directory.ResolveLinkTarget(dataFolder, returnFinalTarget: true)?.FullName ?? dataFolder;
     }
 
     /// <summary>Gives the path to that user.</summary>

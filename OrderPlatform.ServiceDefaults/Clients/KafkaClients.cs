@@ -27,4 +27,26 @@ public static class KafkaClients
         KafkaDefaults.Apply(config);
         return new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
     }
+
+    /// <summary>A consumer whose offsets are stored by hand, once what was read is written.</summary>
+    /// <param name="bootstrapServers">host:port[,host:port].</param>
+    /// <param name="group">Consumer group: who shares the partitions.</param>
+    /// <param name="configure">Sets the rebalance handlers.</param>
+    public static IConsumer<byte[], byte[]> Consumer(string bootstrapServers, string group, Action<ConsumerBuilder<byte[], byte[]>> configure)
+    {
+        KafkaLibrary.Load();
+        var builder = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = bootstrapServers,
+            GroupId = group,
+            EnableAutoOffsetStore = false,
+            AutoOffsetReset = AutoOffsetReset.Earliest,
+            // a batch of records waits in memory, no more: the store sets the pace
+            QueuedMaxMessagesKbytes = 16 * 1024,
+            FetchWaitMaxMs = 100,
+            SessionTimeoutMs = 10_000,
+        });
+        configure(builder.SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }));
+        return builder.Build();
+    }
 }

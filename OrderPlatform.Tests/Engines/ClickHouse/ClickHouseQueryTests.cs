@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.IO.Compression;
 using System.Net;
 using System.Text;
@@ -56,7 +55,7 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
     [InlineData("SELEC 1", 400, 62)]
     [InlineData("SELECT 1; SELECT 2", 400, 62)]
     [InlineData("SELECT throwIf(1)", 500, 395)]
-    [InlineData("SELECT nothing(1)", 404, 46)]
+    [InlineData("SELECT no_such_function(1)", 404, 46)]
     [InlineData("SELECT toUInt8('x')", 400, 6)]
     [InlineData("SELECT 1 FORMAT Nothing", 404, 73)]
     [InlineData("SELECT 1 INTO OUTFILE '/tmp/x'", 500, 358)]
@@ -76,7 +75,8 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
     [InlineData("password", "wrong", 403)]
     [InlineData("session_id", "s", 501)]
     [InlineData("compress", "1", 501)]
-    [InlineData("max_threads` = 1, `x", "1", 404)]
+    [InlineData("max_threads`=1,`max_block_size", "1", 404)]
+    [InlineData("max_threads", "1', max_block_size = '1", 400)]
     public async Task A_url_parameter_that_cannot_be_served_is_an_error(string name, string value, int status)
     {
         using var response = await Http.GetAsync(("query", "SELECT 1"), (Uri.EscapeDataString(name), value));
@@ -138,6 +138,50 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
         (await response.Content.ReadAsStringAsync(Cancellation)).ShouldBe(expected == null ? await response.Content.ReadAsStringAsync(Cancellation) : expected + "\n");
     }
 
+    [Theory]
+    [InlineData("JSON")]
+    [InlineData("CSVWithNames")]
+    [InlineData("Parquet")]
+    [InlineData("ArrowStream")]
+    public async Task A_format_with_a_head_or_foot_is_whole_over_many_blocks(string format)
+    {
+        using var response = await Http.GetAsync(("query", $"SELECT number FROM numbers(200000) FORMAT {format}"));
+        var file = await response.Content.ReadAsByteArrayAsync(Cancellation);
+
+        await Http.QueryAsync($"CREATE TABLE whole_{format} (number UInt64) ENGINE = Memory");
+        await Http.InsertAsync($"INSERT INTO whole_{format} FORMAT {format}", file);
+
+        (await Http.QueryAsync($"SELECT count(), sum(number) FROM whole_{format}")).ShouldBe("200000\t19999900000");
+    }
+
+    [Theory]
+    [InlineData("SETTINGS output_format_json_array_of_rows = 1", "0")]
+    [InlineData("", "1")]
+    public async Task An_array_of_rows_is_one_array(string clause, string setting)
+    {
+        var text = await Http.QueryAsync($"SELECT number FROM numbers(200000) FORMAT JSONEachRow {clause}", ("output_format_json_array_of_rows", setting));
+
+        System.Text.Json.JsonDocument.Parse(text).RootElement.GetArrayLength().ShouldBe(200_000);
+    }
+
+    [Fact]
+    public async Task Head_gives_the_headers_alone()
+    {
+        using var response = await Http.SendAsync(new HttpRequestMessage(HttpMethod.Head, ClickHouseHttp.Url(("query", "SELECT 1"))));
+
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await response.Content.ReadAsStringAsync(Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_query_id_runs_once_at_a_time()
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Http.GetAsync(("query", "SELECT sum(number) FROM numbers(1000000000)"), ("query_id", "one"))));
+
+        answers.Count(answer => answer.IsSuccessStatusCode).ShouldBeInRange(1, 7);
+        answers.Where(answer => !answer.IsSuccessStatusCode).ShouldAllBe(answer => answer.Headers.GetValues("X-ClickHouse-Exception-Code").Single() == "216");
+    }
+
     [Fact]
     public async Task A_large_result_flows_through_little_memory()
     {
@@ -165,7 +209,7 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
         var tag = response.Headers.GetValues("X-ClickHouse-Exception-Tag").Single();
         using var read = new MemoryStream();
 
-        await Should.ThrowAsync<HttpIOException>(async () => await response.Content.CopyToAsync(read, Cancellation));
+        await Should.ThrowAsync<HttpRequestException>(async () => await response.Content.CopyToAsync(read, Cancellation));
 
         var text = Encoding.UTF8.GetString(read.ToArray());
         text.ShouldContain($"\r\n__exception__\r\n{tag}\r\nCode: 395. DB::Exception: boom");
@@ -196,8 +240,6 @@ public sealed class ClickHouseQueryTests(ClickHouseFixture clickHouse)
     public async Task A_query_ends_when_its_client_goes()
     {
         using var going = new CancellationTokenSource();
-        var query = Http.QueryAsync("SELECT 1");
-        await query;
         using var client = new HttpClient(new SocketsHttpHandler()) { BaseAddress = Http.Address };
         var endless = client.GetAsync(new Uri(ClickHouseHttp.Url(("query", "SELECT count() FROM numbers(1e13) WHERE NOT ignore(number)")), UriKind.Relative), going.Token);
         const string Running = "SELECT count() FROM system.processes WHERE query LIKE '%1e13%' AND query NOT LIKE '%processes%'";

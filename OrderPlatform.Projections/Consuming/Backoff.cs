@@ -1,0 +1,19 @@
+namespace OrderPlatform.Projections.Consuming;
+
+/// <summary>Pauses that double from 100 ms to 10 s, each spread by half so that replicas do not come back in step.</summary>
+internal sealed class Backoff
+{
+    private const double FirstMs = 100;
+    private const double LongestMs = 10_000;
+
+    private double _nextMs = FirstMs;
+
+    public TimeSpan Next()
+    {
+        var pause = TimeSpan.FromMilliseconds(_nextMs * (0.75 + (Random.Shared.NextDouble() / 2)));
+        _nextMs = Math.Min(_nextMs * 2, LongestMs);
+        return pause;
+    }
+
+    public void Reset() => _nextMs = FirstMs;
+}

@@ -1,0 +1,44 @@
+using Confluent.Kafka;
+
+namespace OrderPlatform.Projections.Consuming;
+
+/// <summary>Where records go, and where the progress is kept: together, so that neither can be without the other.</summary>
+public interface ISink
+{
+    /// <summary>Name of the projection: its consumer group, its metrics, its place in the logs.</summary>
+    string Name { get; }
+
+    /// <summary>The store in the service level indicators: redis, clickhouse, order-view; null for a sink that is no store.</summary>
+    string? Store { get; }
+
+    /// <summary>What it consumes.</summary>
+    IReadOnlyList<string> Topics { get; }
+
+    /// <summary>A batch is written when it has this many records,</summary>
+    int MaxBatch { get; }
+
+    /// <summary>or when its first record has waited this long.</summary>
+    TimeSpan Linger { get; }
+
+    /// <summary>
+    /// The next offset of each partition, as the store has it. Called whenever partitions are assigned; what was read before
+    /// is forgotten then. A sink whose store is Kafka itself gives <see cref="Offset.Stored"/>: the group's committed offset.
+    /// </summary>
+    /// <exception cref="Exception">The store cannot say: it is asked again.</exception>
+    Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation);
+
+    /// <summary>
+    /// Writes the records' effects and the progress, both or neither. Records come in the order of their partition. Repeats
+    /// of an aggregate's sequence change nothing.
+    /// </summary>
+    /// <exception cref="ProgressLostException">Another consumer has gone on in the meantime: nothing was written, the batch is dropped.</exception>
+    /// <exception cref="Exception">The store failed: the same batch is given again, for as long as it takes.</exception>
+    Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
+
+    /// <summary>Looks whether the store still is what it was, while there is nothing to write. Called about once a second then.</summary>
+    /// <exception cref="Exception">It is not, or cannot say: the consumer starts over from the store's progress.</exception>
+    Task CheckAsync(CancellationToken cancellation) => Task.CompletedTask;
+}
+
+/// <summary>The store's progress is not where this consumer left it: another one owns the partition by now, or the store was emptied.</summary>
+public sealed class ProgressLostException(string message) : Exception(message);

@@ -1,0 +1,216 @@
+using System.Diagnostics;
+using Confluent.Kafka;
+using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
+
+namespace OrderPlatform.Projections.Consuming;
+
+/// <summary>
+/// Feeds one sink: batches of records in the order of their partition, a failing store retried for as long as it takes,
+/// partitions given up and taken over at any moment without loss or doubling, since the store itself says where to go on.
+/// </summary>
+public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log) : BackgroundService
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
+
+    // a batch holds no more than this, however many records the sink would take
+    private const int MaxBatchBytes = 16 * 1024 * 1024;
+
+    // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
+    private readonly List<Record> _batch = [];
+    private readonly HeldPartitions _held = new();
+
+    // the write that runs, so that partitions are not given up under it
+    private CancellationTokenSource? _writing;
+    private Task _written = Task.CompletedTask;
+
+    /// <inheritdoc />
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        // librdkafka's Consume blocks: it gets a thread of its own
+        Task.Factory.StartNew(() => RunAsync(stoppingToken).GetAwaiter().GetResult(), stoppingToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private async Task RunAsync(CancellationToken stopping)
+    {
+        var backoff = new Backoff();
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                using var consumer = Consumer(stopping);
+                consumer.Subscribe(sink.Topics);
+                await ConsumeUntilStoppedAsync(consumer, backoff, stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // whatever it was: the store knows how far it is, so starting over is always right
+                var pause = backoff.Next();
+                state.Failing(sink, e.Message);
+                ProjectionLog.StartingOver(log, sink.Name, e.Message, pause.TotalSeconds);
+                await Task.Delay(pause, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task ConsumeUntilStoppedAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
+    {
+        try
+        {
+            await ConsumeAsync(consumer, backoff, stopping);
+        }
+        finally
+        {
+            // leaves the group, so that its other members need not wait until the session runs out
+            consumer.Close();
+        }
+    }
+
+    private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
+    {
+        _batch.Clear();
+        var checkedAt = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            Collect(consumer, stopping);
+            var records = _batch.ToArray();
+            if (records.Length > 0 && await WriteAsync(consumer, records, stopping))
+            {
+                backoff.Reset();
+                // what lag tools show; only a sink whose store is Kafka resumes from it
+                _held.Written(records).ToList().ForEach(consumer.StoreOffset);
+                state.Wrote(sink, records);
+            }
+            else if (records.Length == 0 && Stopwatch.GetElapsedTime(checkedAt) > CheckInterval)
+            {
+                await sink.CheckAsync(stopping);
+                checkedAt = Stopwatch.GetTimestamp();
+            }
+            _batch.Clear();
+            state.Caught(sink, consumer, _held);
+        }
+    }
+
+    private void Collect(IConsumer<byte[], byte[]> consumer, CancellationToken stopping)
+    {
+        var since = Stopwatch.GetTimestamp();
+        var wait = Poll;
+        var bytes = 0;
+        while (_batch.Count < sink.MaxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero)
+        {
+            stopping.ThrowIfCancellationRequested();
+            if (consumer.Consume(wait) is not { } consumed)
+            {
+                return;
+            }
+            if (_batch.Count == 0)
+            {
+                since = Stopwatch.GetTimestamp();
+            }
+            _batch.Add(Record.From(consumed));
+            bytes += _batch[^1].Value.Length;
+            wait = sink.Linger - Stopwatch.GetElapsedTime(since);
+        }
+    }
+
+    // The store may be away for long: the consumer goes on polling meanwhile, paused, so that it stays in its group.
+    // False: the partitions were given up meanwhile, and whoever has them now reads the batch again.
+    private async Task<bool> WriteAsync(IConsumer<byte[], byte[]> consumer, Record[] records, CancellationToken stopping)
+    {
+        using var writing = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        _writing = writing;
+        _written = WriteUntilDoneAsync(records, writing.Token);
+        try
+        {
+            if (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
+            {
+                consumer.Pause(consumer.Assignment);
+                while (!_written.IsCompleted)
+                {
+                    KeepMembership(consumer);
+                }
+                consumer.Resume(consumer.Assignment);
+            }
+            await _written;
+            return true;
+        }
+        catch (OperationCanceledException) when (writing.IsCancellationRequested && !stopping.IsCancellationRequested)
+        {
+            return false;
+        }
+        finally
+        {
+            await writing.CancelAsync();
+            await _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _writing = null;
+        }
+    }
+
+    private static void KeepMembership(IConsumer<byte[], byte[]> consumer)
+    {
+        // a rebalance brings partitions that are not paused: what comes of them now is read again later
+        if (consumer.Consume(Poll) is { } early)
+        {
+            consumer.Seek(early.TopicPartitionOffset);
+            consumer.Pause(consumer.Assignment);
+        }
+    }
+
+    private async Task WriteUntilDoneAsync(Record[] batch, CancellationToken cancellation)
+    {
+        var backoff = new Backoff();
+        while (true)
+        {
+            try
+            {
+                await sink.WriteAsync(batch, cancellation);
+                return;
+            }
+            catch (Exception e) when (e is not ProgressLostException && !cancellation.IsCancellationRequested)
+            {
+                var pause = backoff.Next();
+                state.Failing(sink, e.Message);
+                ProjectionLog.Retrying(log, sink.Name, batch.Length, e.Message, pause.TotalSeconds);
+                await Task.Delay(pause, cancellation);
+            }
+        }
+    }
+
+    private IConsumer<byte[], byte[]> Consumer(CancellationToken stopping) => KafkaClients.Consumer(
+        configuration.Required(Connections.Kafka),
+        group: "projection-" + sink.Name,
+        builder => builder
+            .SetPartitionsAssignedHandler((consumer, partitions) => Resume(consumer, partitions, stopping))
+            .SetPartitionsRevokedHandler((_, partitions) => GiveUp(partitions))
+            .SetPartitionsLostHandler((_, partitions) => GiveUp(partitions)));
+
+    private List<TopicPartitionOffset> Resume(IConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions, CancellationToken stopping)
+    {
+        // the handler is synchronous, and runs on this consumer's own thread
+        var progress = sink.ResumeAsync(partitions, stopping).GetAwaiter().GetResult();
+        var next = partitions.ConvertAll(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var offset) ? offset : Offset.Beginning));
+        var stored = next.Where(partition => partition.Offset == Offset.Stored).Select(partition => partition.TopicPartition).ToList();
+        if (stored.Count > 0)
+        {
+            next = [.. next.Where(partition => partition.Offset != Offset.Stored), .. consumer.Committed(stored, CommittedBound).Select(CommittedOrBeginning)];
+        }
+        _held.Take(next);
+        return next;
+    }
+
+    private static TopicPartitionOffset CommittedOrBeginning(TopicPartitionOffset committed) =>
+        committed.Offset == Offset.Unset ? new TopicPartitionOffset(committed.TopicPartition, Offset.Beginning) : committed;
+
+    // Whoever takes the partitions over reads the progress from the store: a write of ours must be over by then.
+    private void GiveUp(List<TopicPartitionOffset> partitions)
+    {
+        _batch.Clear();
+        _writing?.Cancel();
+        _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
+        _held.GiveUp(partitions.Select(partition => partition.TopicPartition));
+    }
+}

@@ -1,0 +1,60 @@
+using Confluent.Kafka;
+using Npgsql;
+
+namespace OrderPlatform.Projections.Consuming;
+
+/// <summary>The progress of a projection that lives in PostgreSQL, in the transaction of its data.</summary>
+public static class PostgresProgress
+{
+    /// <summary>The next offset of each partition that has one.</summary>
+    public static async Task<IReadOnlyDictionary<TopicPartition, long>> LoadAsync(NpgsqlConnection connection, string projection, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand("SELECT topic, partition, next_offset FROM projection_progress WHERE projection = $1", connection) { Parameters = { new() { Value = projection } } };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var progress = new Dictionary<TopicPartition, long>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            progress[new TopicPartition(reader.GetString(0), reader.GetInt32(1))] = reader.GetInt64(2);
+        }
+        return progress;
+    }
+
+    /// <summary>
+    /// Moves the progress over a batch, first thing in its transaction: the rows' locks keep a second consumer of the same
+    /// partitions out until this one has committed, and then its own move fails.
+    /// </summary>
+    /// <param name="expected">Where each partition stood when this consumer took it over or wrote last; moved on here.</param>
+    /// <exception cref="ProgressLostException">It stands elsewhere: somebody else has gone on.</exception>
+    public static async Task MoveAsync(NpgsqlConnection connection, string projection, IReadOnlyList<Record> batch, IDictionary<TopicPartition, long> expected, CancellationToken cancellation)
+    {
+        await using var moves = new NpgsqlBatch(connection);
+        var partitions = batch.GroupBy(record => record.Source.TopicPartition).OrderBy(partition => partition.Key.Topic, StringComparer.Ordinal).ThenBy(partition => partition.Key.Partition.Value).ToList();
+        foreach (var partition in partitions)
+        {
+            // 0 is both "at the beginning" and "no row yet"
+            moves.BatchCommands.Add(new NpgsqlBatchCommand(
+                """
+                INSERT INTO projection_progress AS progress (projection, topic, partition, next_offset) SELECT $1, $2, $3, $4
+                WHERE $5 = 0 OR EXISTS (SELECT FROM projection_progress WHERE projection = $1 AND topic = $2 AND partition = $3)
+                ON CONFLICT (projection, topic, partition) DO UPDATE SET next_offset = excluded.next_offset WHERE progress.next_offset = $5
+                """)
+            {
+                Parameters =
+                {
+                    new() { Value = projection }, new() { Value = partition.Key.Topic }, new() { Value = partition.Key.Partition.Value },
+                    new() { Value = NextOffset(partition) }, new() { Value = expected.TryGetValue(partition.Key, out var next) ? next : 0L },
+                },
+            });
+        }
+        if (await moves.ExecuteNonQueryAsync(cancellation) != partitions.Count)
+        {
+            throw new ProgressLostException("Its progress was moved by another consumer.");
+        }
+        foreach (var partition in partitions)
+        {
+            expected[partition.Key] = NextOffset(partition);
+        }
+    }
+
+    private static long NextOffset(IEnumerable<Record> partition) => partition.Max(record => record.Source.Offset.Value) + 1;
+}
