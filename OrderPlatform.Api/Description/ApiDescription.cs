@@ -39,7 +39,10 @@ internal static class ApiDescription
             page.DocumentTitle = "Order Platform";
             page.SwaggerEndpoint(DocumentPath, "Order Platform v1");
             page.EnablePersistAuthorization();
+            page.EnableDeepLinking();
             page.DefaultModelsExpandDepth(0);
+            // there is one definition only
+            page.HeadContent = "<style>.swagger-ui .topbar { display: none }</style>";
         });
         app.MapGet("/", () => new { name = "Order Platform", docs = "/docs", openapi = DocumentPath, health = "/health" }).ExcludeFromDescription();
     }
