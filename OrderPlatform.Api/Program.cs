@@ -1,3 +1,4 @@
+using OrderPlatform.Api.Analytics;
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
@@ -20,7 +21,7 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<Completeness>();
 
 var app = builder.Build();
 app.UseExceptionHandler();
@@ -29,4 +30,5 @@ app.UseProblems();
 app.UseApiKeys();
 app.MapServiceDefaults();
 app.MapOrders();
+app.MapAnalytics();
 await app.RunAsync();
