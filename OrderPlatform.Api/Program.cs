@@ -1,3 +1,4 @@
+using OrderPlatform.Api.Analytics;
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.Description;
@@ -24,7 +25,7 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>();
 builder.Services.AddCustomers();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
@@ -42,4 +43,5 @@ app.MapProducts();
 app.MapInventory();
 app.MapCustomers();
 app.MapApiDescription();
+app.MapAnalytics();
 await app.RunAsync();

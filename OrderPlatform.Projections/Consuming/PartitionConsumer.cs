@@ -25,6 +25,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     // the write that runs, so that partitions are not given up under it
     private CancellationTokenSource? _writing;
     private Task _written = Task.CompletedTask;
+    private bool _paused;
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -73,6 +74,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
+        _paused = false;
         var checkedAt = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -91,6 +93,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 checkedAt = Stopwatch.GetTimestamp();
             }
             _batch.Clear();
+            GoOn(consumer);
             state.Caught(sink, consumer, _held);
         }
     }
@@ -126,14 +129,9 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         _written = WriteUntilDoneAsync(records, writing.Token);
         try
         {
-            if (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
+            while (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
             {
-                consumer.Pause(consumer.Assignment);
-                while (!_written.IsCompleted)
-                {
-                    KeepMembership(consumer);
-                }
-                consumer.Resume(consumer.Assignment);
+                KeepMembership(consumer);
             }
             await _written;
             return true;
@@ -150,13 +148,27 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    private static void KeepMembership(IConsumer<byte[], byte[]> consumer)
+    private void KeepMembership(IConsumer<byte[], byte[]> consumer)
     {
-        // a rebalance brings partitions that are not paused: what comes of them now is read again later
-        if (consumer.Consume(Poll) is { } early)
+        // again each time: a rebalance brings partitions that are not paused
+        consumer.Pause(consumer.Assignment);
+        _paused = true;
+        // nothing but rebalances is expected; a record of a new partition is read again after the pause
+        consumer.Consume(TimeSpan.Zero);
+    }
+
+    // librdkafka drops what it has fetched when a partition is paused, and forgets to fetch it again when nothing of the
+    // partition had been consumed before (rd_kafka_toppar_pause_resume): so it is told where to go on.
+    private void GoOn(IConsumer<byte[], byte[]> consumer)
+    {
+        if (_paused)
         {
-            consumer.Seek(early.TopicPartitionOffset);
-            consumer.Pause(consumer.Assignment);
+            foreach (var next in _held.Next)
+            {
+                consumer.Seek(next);
+            }
+            consumer.Resume(consumer.Assignment);
+            _paused = false;
         }
     }
 
