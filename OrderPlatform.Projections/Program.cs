@@ -1,5 +1,6 @@
 using OrderPlatform.Projections.Consuming;
 using OrderPlatform.Projections.OrderView;
+using OrderPlatform.Projections.Rankings;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -13,6 +14,7 @@ builder.AddClickHouse();
 builder.Services.AddSingleton<ProjectionState>();
 builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
 builder.Services.AddProjection<OrderViewProjection>();
+builder.Services.AddProjection<RankingsProjection>();
 
 var app = builder.Build();
 app.MapServiceDefaults();

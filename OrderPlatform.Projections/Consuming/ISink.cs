@@ -34,6 +34,13 @@ public interface ISink
     /// <exception cref="ProgressLostException">Another consumer has gone on in the meantime: nothing was written, the batch is dropped.</exception>
     /// <exception cref="Exception">The store failed: the same batch is given again, for as long as it takes.</exception>
     Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
+
+    /// <summary>
+    /// Everything of these partitions that was published before the time is in the store. Called about once a second, for a
+    /// store whose answers say how far they are complete, and so that an emptied store is noticed while nothing happens.
+    /// </summary>
+    /// <exception cref="ProgressLostException">As for a write.</exception>
+    Task CaughtUpAsync(IReadOnlyList<TopicPartition> partitions, DateTimeOffset until, CancellationToken cancellation) => Task.CompletedTask;
 }
 
 /// <summary>The store's progress is not where this consumer left it: another one owns the partition by now, or the store was emptied.</summary>

@@ -12,9 +12,14 @@ namespace OrderPlatform.Projections.Consuming;
 public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(1);
 
     // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
     private readonly List<Record> _batch = [];
+
+    // the next offset of each partition held, as the store has it
+    private readonly Dictionary<TopicPartition, long> _stored = [];
+    private long _told;
 
     // the write that runs, so that partitions are not given up under it
     private CancellationTokenSource? _writing;
@@ -33,8 +38,16 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             try
             {
                 using var consumer = Consumer(stopping);
-                consumer.Subscribe(sink.Topics);
-                await ConsumeAsync(consumer, backoff, stopping);
+                try
+                {
+                    consumer.Subscribe(sink.Topics);
+                    await ConsumeAsync(consumer, backoff, stopping);
+                }
+                finally
+                {
+                    // leaves the group at once; disposing alone lets the others wait for the session's end
+                    consumer.Close();
+                }
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -65,7 +78,28 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 state.Wrote(sink, records);
             }
             _batch.Clear();
-            state.Caught(sink, consumer, records.Length);
+            state.Caught(sink, consumer, _stored);
+            await TellAsync(stopping);
+        }
+    }
+
+    private async Task TellAsync(CancellationToken stopping)
+    {
+        var status = state.Projections[sink.Name];
+        List<TopicPartition> complete = [.. status.Lag.Where(partition => partition.Value == 0).Select(partition => partition.Key)];
+        if (complete.Count == 0 || Stopwatch.GetElapsedTime(_told) < TellEvery)
+        {
+            return;
+        }
+        _told = Stopwatch.GetTimestamp();
+        try
+        {
+            await sink.CaughtUpAsync(complete, status.At, stopping);
+        }
+        catch (Exception e) when (e is not ProgressLostException && !stopping.IsCancellationRequested)
+        {
+            // the store is away: it is told again, and the next batch waits for it
+            state.Failing(sink, e.Message);
         }
     }
 
@@ -152,14 +186,15 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    // For tools that show lag. Nothing resumes from here: the store's own progress counts.
-    private static void Remember(IConsumer<byte[], byte[]> consumer, Record[] batch)
+    // The group's offsets are for tools that show lag. Nothing resumes from there: the store's own progress counts.
+    private void Remember(IConsumer<byte[], byte[]> consumer, Record[] batch)
     {
         foreach (var partition in batch.GroupBy(record => record.Source.TopicPartition))
         {
-            if (consumer.Assignment.Contains(partition.Key))
+            if (_stored.ContainsKey(partition.Key))
             {
-                consumer.StoreOffset(new TopicPartitionOffset(partition.Key, partition.Max(record => record.Source.Offset.Value) + 1));
+                _stored[partition.Key] = partition.Max(record => record.Source.Offset.Value) + 1;
+                consumer.StoreOffset(new TopicPartitionOffset(partition.Key, _stored[partition.Key]));
             }
         }
     }
@@ -176,6 +211,10 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     {
         // the handler is synchronous, and runs on this consumer's own thread
         var progress = sink.ResumeAsync(partitions, stopping).GetAwaiter().GetResult();
+        foreach (var partition in partitions)
+        {
+            _stored[partition] = progress.GetValueOrDefault(partition);
+        }
         return [.. partitions.Select(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var next) ? next : Offset.Beginning))];
     }
 
@@ -183,6 +222,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private void GiveUp()
     {
         _batch.Clear();
+        _stored.Clear();
         _writing?.Cancel();
         _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
     }

@@ -41,24 +41,24 @@ public sealed class ProjectionState
         }
     }
 
-    /// <summary>The sink has everything that the consumer has seen.</summary>
-    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, int records)
+    /// <summary>The sink goes on: how far it is behind. Nothing is known of a partition until its first fetch is answered.</summary>
+    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, IReadOnlyDictionary<TopicPartition, long> stored)
     {
-        var lag = consumer.Assignment.ToDictionary(partition => partition, partition => LagOf(consumer, partition));
-        var before = _projections.GetValueOrDefault(sink.Name);
-        var caughtUp = records == 0 && lag.Values.All(open => open == 0);
-        _projections[sink.Name] = new Status(null, lag, caughtUp ? _clock.GetUtcNow() : before?.CompleteUntil);
+        var now = _clock.GetUtcNow();
+        var lag = new Dictionary<TopicPartition, long>();
+        foreach (var (partition, next) in stored)
+        {
+            if (consumer.GetWatermarkOffsets(partition).High is var end && end != Offset.Unset)
+            {
+                lag[partition] = Math.Max(0, end - next);
+            }
+        }
+        var caughtUp = lag.Count == stored.Count && lag.Values.All(open => open == 0);
+        _projections[sink.Name] = new Status(null, lag, now, caughtUp ? now : _projections.GetValueOrDefault(sink.Name)?.CompleteUntil);
     }
 
     internal void Failing(ISink sink, string problem) =>
-        _projections.AddOrUpdate(sink.Name, _ => new Status(problem, new Dictionary<TopicPartition, long>(), null), (_, before) => before with { Problem = problem });
-
-    private static long LagOf(IConsumer<byte[], byte[]> consumer, TopicPartition partition)
-    {
-        var end = consumer.GetWatermarkOffsets(partition).High;
-        var position = consumer.Position(partition);
-        return end == Offset.Unset ? 0 : Math.Max(0, end - (position == Offset.Unset ? 0 : position.Value));
-    }
+        _projections.AddOrUpdate(sink.Name, _ => new Status(problem, new Dictionary<TopicPartition, long>(), _clock.GetUtcNow(), null), (_, before) => before with { Problem = problem });
 
     private IEnumerable<Measurement<long>> Lags() =>
         from projection in _projections
@@ -72,6 +72,7 @@ public sealed class ProjectionState
     /// <summary>How one projection does.</summary>
     /// <param name="Problem">Why it does not go on; null when it does.</param>
     /// <param name="Lag">Records of each partition that are not in the store yet.</param>
+    /// <param name="At">When the lag was so.</param>
     /// <param name="CompleteUntil">Events published before this are in the store; null until it has caught up once.</param>
-    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, DateTimeOffset? CompleteUntil);
+    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, DateTimeOffset At, DateTimeOffset? CompleteUntil);
 }
