@@ -116,6 +116,6 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     /// <summary>Where a partition must stand, and where it will; as strings, because Redis has them so.</summary>
     internal sealed record Move(string From, string To);
 
-    /// <summary>Changes of one ranking; three lists of the same length.</summary>
-    internal sealed record Ranking(string Key, IReadOnlyList<string> Ids, IReadOnlyList<long> Cents, IReadOnlyList<int> Orders, long? ExpiresAt);
+    /// <summary>Changes of one ranking; three lists of the same length. It expires at that Unix second, if at all; a string, because Lua may write a number as a fraction.</summary>
+    internal sealed record Ranking(string Key, IReadOnlyList<string> Ids, IReadOnlyList<long> Cents, IReadOnlyList<int> Orders, string? ExpiresAt);
 }

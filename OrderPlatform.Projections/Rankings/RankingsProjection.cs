@@ -136,7 +136,7 @@ public sealed class RankingsProjection : ISink
                 [.. ranking.Value.Keys],
                 [.. ranking.Value.Values.Select(change => change.Cents)],
                 [.. ranking.Value.Values.Select(change => change.Orders)],
-                RankingChanges.ExpiryOf(ranking.Key.Window)?.ToUnixTimeSeconds()))],
+                RankingChanges.ExpiryOf(ranking.Key.Window)?.ToUnixTimeSeconds().ToString()))],
             _orders.ToDictionary(order => RankingKeys.Order(order.Key), order => order.Value.ToString()));
     }
 }
