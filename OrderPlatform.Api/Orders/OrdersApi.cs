@@ -14,8 +14,10 @@ internal static class OrdersApi
 
         write.MapPost("/", PlaceOrder.HandleAsync).WithName("PlaceOrder").WithSummary("Place an order").Produces<Order>(StatusCodes.Status201Created);
         read.MapGet("/", ListOrders.HandleAsync).WithName("ListOrders").WithSummary("List orders, newest first").Produces<Page<Order>>();
+        read.MapGet("/search", SearchOrders.HandleAsync).WithName("SearchOrders").WithSummary("Search orders by words and parts of them, newest first").Produces<Page<Order>>();
         read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>();
         read.MapGet("/{id}/events", GetOrderEvents.HandleAsync).WithName("GetOrderEvents").WithSummary("Read an order's history").Produces<Page<OrderEventView>>();
+        read.MapGet("/{id}/status", GetOrderStatus.HandleAsync).WithName("GetOrderStatus").WithSummary("Read where an order stands").Produces<OrderStatusView>();
         write.MapPost("/{id}/cancel", CancelOrder.HandleAsync).WithName("CancelOrder").WithSummary("Cancel an order").Produces<Order>();
         write.MapPatch("/{id}/items", ChangeItems.HandleAsync).WithName("ChangeItems").WithSummary("Replace a pending order's items").Produces<Order>();
     }
