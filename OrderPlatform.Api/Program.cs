@@ -7,6 +7,7 @@ using OrderPlatform.Api.Rankings;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
+using OrderPlatform.ServiceDefaults.ServiceLevels;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
@@ -16,6 +17,7 @@ builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+builder.AddServiceLevels();
 
 builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.SerializerOptions));
 builder.Services.AddProblemDetails();
@@ -32,4 +34,5 @@ app.UseApiKeys();
 app.MapServiceDefaults();
 app.MapOrders();
 app.MapRankings();
+app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();
