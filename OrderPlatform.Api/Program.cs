@@ -8,9 +8,11 @@ using OrderPlatform.Api.Idempotency;
 using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
+using OrderPlatform.Api.Rankings;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
+using OrderPlatform.ServiceDefaults.ServiceLevels;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
@@ -20,12 +22,13 @@ builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+builder.AddServiceLevels();
 
 builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.SerializerOptions));
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
@@ -44,4 +47,6 @@ app.MapInventory();
 app.MapCustomers();
 app.MapApiDescription();
 app.MapAnalytics();
+app.MapRankings();
+app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();
