@@ -1,3 +1,4 @@
+using OrderPlatform.Api.Analytics;
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.Description;
@@ -7,9 +8,11 @@ using OrderPlatform.Api.Idempotency;
 using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
+using OrderPlatform.Api.Rankings;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
+using OrderPlatform.ServiceDefaults.ServiceLevels;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
@@ -19,12 +22,13 @@ builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+builder.AddServiceLevels();
 
 builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.SerializerOptions));
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
@@ -42,4 +46,7 @@ app.MapProducts();
 app.MapInventory();
 app.MapCustomers();
 app.MapApiDescription();
+app.MapAnalytics();
+app.MapRankings();
+app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrderPlatform.Contracts;
 
 namespace OrderPlatform.Api.Http;
@@ -49,6 +50,13 @@ internal static class Check
         value is null ? null
         : UtcTime.TryParse(value, out var time) ? time
         : throw ProblemException.Invalid(field, "must be a time in ISO 8601 with an offset, such as 2026-01-31T12:00:00Z.");
+
+    /// <summary>A time in the query, or a date, which is its first moment in UTC; null stays null.</summary>
+    public static DateTimeOffset? DateOrTime(string? value, string field) =>
+        DateOnly.TryParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
+            ? new DateTimeOffset(date, TimeOnly.MinValue, TimeSpan.Zero)
+            : value is null || UtcTime.TryParse(value, out _) ? Time(value, field)
+            : throw ProblemException.Invalid(field, "must be a date or a time in ISO 8601 with an offset, such as 2026-01-31 or 2026-01-31T12:00:00Z.");
 
     private static string Required(string? value, string field) => value ?? throw ProblemException.Invalid(field, "is required.");
 }

@@ -121,7 +121,8 @@ internal static class OrderStore
         return await reader.ReadAsync(cancellation) ? Read(reader) : null;
     }
 
-    private static Order Read(NpgsqlDataReader reader) => new(
+    /// <summary>The order of a row that has the columns of an order, in their order.</summary>
+    public static Order Read(NpgsqlDataReader reader) => new(
         reader.GetGuid(0).ToString("D"),
         reader.GetString(1),
         reader.GetString(2),

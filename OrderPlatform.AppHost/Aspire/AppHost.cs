@@ -27,6 +27,7 @@ var relay = AddService<Projects.OrderPlatform_Relay>("relay")
 
 // Members of consumer groups: no HTTP traffic either, so their number is fixed.
 var projections = AddService<Projects.OrderPlatform_Projections>("projections")
+    .WithReference(engines.Orders)
     .WithReference(engines.Views)
     .WithReference(engines.Kafka)
     .WithReference(engines.Redis)

@@ -44,7 +44,7 @@ public static class ImportCommand
             customerId = order.CustomerId,
             currency = "USD",
             items = order.Items().Select(item => new { productId = item.ProductId, quantity = item.Quantity, unitPrice = item.UnitPrice }),
-            occurredAt = order.Date.ToString("yyyy-MM-dd'T'00:00:00'Z'", CultureInfo.InvariantCulture),
+            occurredAt = order.Date.ToString("O", CultureInfo.InvariantCulture) + "T00:00:00Z",
         };
         for (var attempt = 1; ; attempt++)
         {

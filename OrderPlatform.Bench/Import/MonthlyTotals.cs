@@ -67,10 +67,10 @@ internal static class MonthlyTotals
 
     private static void Print(Dictionary<string, Total> source, List<(string Name, IReadOnlyDictionary<string, Total> Totals)> stores)
     {
-        var table = new Table().AddColumn("Month").AddColumn(new TableColumn("File: orders").RightAligned()).AddColumn(new TableColumn("revenue").RightAligned());
+        var table = new Table().AddColumn("Month").AddColumn(new TableColumn("File").RightAligned().NoWrap()).AddColumn(new TableColumn("USD").RightAligned().NoWrap());
         foreach (var (name, _) in stores)
         {
-            table.AddColumn(new TableColumn($"{name}: orders").RightAligned()).AddColumn(new TableColumn("revenue").RightAligned());
+            table.AddColumn(new TableColumn(name).RightAligned().NoWrap()).AddColumn(new TableColumn("USD").RightAligned().NoWrap());
         }
         foreach (var (month, total) in source.OrderBy(month => month.Key))
         {

@@ -13,7 +13,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
 
     // a batch holds no more than this, however many records the sink would take
     private const int MaxBatchBytes = 16 * 1024 * 1024;
@@ -25,6 +25,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     // the write that runs, so that partitions are not given up under it
     private CancellationTokenSource? _writing;
     private Task _written = Task.CompletedTask;
+    private bool _paused;
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -73,7 +74,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
-        var checkedAt = Stopwatch.GetTimestamp();
+        _paused = false;
+        var toldAt = Stopwatch.GetTimestamp();
         while (true)
         {
             Collect(consumer, stopping);
@@ -85,13 +87,33 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 _held.Written(records).ToList().ForEach(consumer.StoreOffset);
                 state.Wrote(sink, records);
             }
-            else if (records.Length == 0 && Stopwatch.GetElapsedTime(checkedAt) > CheckInterval)
-            {
-                await sink.CheckAsync(stopping);
-                checkedAt = Stopwatch.GetTimestamp();
-            }
             _batch.Clear();
+            GoOn(consumer);
             state.Caught(sink, consumer, _held);
+            if (Stopwatch.GetElapsedTime(toldAt) > TellInterval)
+            {
+                await TellAsync(stopping);
+                toldAt = Stopwatch.GetTimestamp();
+            }
+        }
+    }
+
+    private async Task TellAsync(CancellationToken stopping)
+    {
+        var status = state.Projections[sink.Name];
+        List<TopicPartition> complete = [.. status.Lag.Where(partition => partition.Value == 0).Select(partition => partition.Key)];
+        if (complete.Count == 0)
+        {
+            return;
+        }
+        try
+        {
+            await sink.CaughtUpAsync(complete, status.CompleteUntil[complete[0]], stopping);
+        }
+        catch (Exception e) when (e is not ProgressLostException && !stopping.IsCancellationRequested)
+        {
+            // the store is away: it is told again, and the next batch waits for it
+            state.Failing(sink, e.Message);
         }
     }
 
@@ -126,14 +148,9 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         _written = WriteUntilDoneAsync(records, writing.Token);
         try
         {
-            if (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
+            while (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
             {
-                consumer.Pause(consumer.Assignment);
-                while (!_written.IsCompleted)
-                {
-                    KeepMembership(consumer);
-                }
-                consumer.Resume(consumer.Assignment);
+                KeepMembership(consumer);
             }
             await _written;
             return true;
@@ -150,13 +167,27 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    private static void KeepMembership(IConsumer<byte[], byte[]> consumer)
+    private void KeepMembership(IConsumer<byte[], byte[]> consumer)
     {
-        // a rebalance brings partitions that are not paused: what comes of them now is read again later
-        if (consumer.Consume(Poll) is { } early)
+        // again each time: a rebalance brings partitions that are not paused
+        consumer.Pause(consumer.Assignment);
+        _paused = true;
+        // nothing but rebalances is expected; a record of a new partition is read again after the pause
+        consumer.Consume(TimeSpan.Zero);
+    }
+
+    // librdkafka drops what it has fetched when a partition is paused, and forgets to fetch it again when nothing of the
+    // partition had been consumed before (rd_kafka_toppar_pause_resume): so it is told where to go on.
+    private void GoOn(IConsumer<byte[], byte[]> consumer)
+    {
+        if (_paused)
         {
-            consumer.Seek(early.TopicPartitionOffset);
-            consumer.Pause(consumer.Assignment);
+            foreach (var next in _held.Next)
+            {
+                consumer.Seek(next);
+            }
+            consumer.Resume(consumer.Assignment);
+            _paused = false;
         }
     }
 
