@@ -25,14 +25,15 @@ public sealed class PartitionConsumerTests(EngineFixture engines)
         using var producer = KafkaClients.Producer(kafka, _ => { });
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka }).Build();
         var sink = new SlowSink(Topic);
-        using var consumer = new PartitionConsumer(sink, configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance);
+        var state = new ProjectionState(TimeProvider.System);
+        using var consumer = new PartitionConsumer(sink, configuration, state, NullLogger.Instance);
         for (var partition = 0; partition < Topics.Partitions; partition++)
         {
             await producer.ProduceAsync(new TopicPartition(Topic, partition), Message(partition), Cancellation);
         }
 
         await consumer.StartAsync(Cancellation);
-        await Eventually.TrueAsync(() => sink.Seen.Distinct().Count() == Topics.Partitions, TimeSpan.FromSeconds(20), () => $"{sink.Seen.Distinct().Count()} partitions came", Cancellation);
+        await Eventually.TrueAsync(() => sink.Seen.Distinct().Count() == Topics.Partitions, TimeSpan.FromSeconds(20), () => $"{string.Join(' ', sink.Seen)}: {state.Projections.GetValueOrDefault(sink.Name)?.Problem}", Cancellation);
         await consumer.StopAsync(Cancellation);
 
         sink.Seen.Count.ShouldBe(Topics.Partitions);
