@@ -17,7 +17,8 @@ using OrderPlatform.ServiceDefaults.ServiceLevels;
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 builder.AddServiceDefaults();
-builder.AddPostgres(Connections.Orders);
+// an open write transaction holds up the relay's horizon, and so every event
+builder.AddPostgres(Connections.Orders, transactionTimeout: TimeSpan.FromSeconds(5));
 builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();

@@ -19,7 +19,7 @@ internal static class ApiDescription
         openApi.AddOperationTransformer(Operations.TransformAsync);
         openApi.AddDocumentTransformer((document, _, _) =>
         {
-            document.Info = new OpenApiInfo { Title = "Order Platform", Version = "v1", Description = "Orders, products, stock and customers. Errors are RFC 9457 problem details; lists are paged by cursor; money has two decimals; times are ISO 8601 in UTC." };
+            document.Info = new OpenApiInfo { Title = "Order Platform", Version = "v1", Description = "Orders, products, stock and customers, and what is derived from them. Errors are RFC 9457 problem details; lists are paged by cursor; money has two decimals; times are ISO 8601 in UTC." };
             document.Servers = []; // whatever host it was asked at is not part of the contract
             document.Components ??= new OpenApiComponents();
             document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>

@@ -18,7 +18,7 @@ internal static class Operations
         var problems = new SortedSet<int>();
         foreach (var parameter in (operation.Parameters ?? []).OfType<OpenApiParameter>())
         {
-            Parameters.Describe(parameter);
+            Parameters.Describe(parameter, operation.OperationId);
             problems.Add(parameter.In == ParameterLocation.Path && method != "PUT" ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest);
         }
         if (metadata.OfType<ScopeRequirement>().SingleOrDefault() is { } requirement)

@@ -61,9 +61,9 @@ internal static class ProblemMiddleware
     {
         ProblemException problem => problem,
         BadHttpRequestException bad => new ProblemException(bad.StatusCode, bad.Message),
-        // 57P01 to 57P05: the server is being shut down or restarted
-        NpgsqlException { IsTransient: true } or NpgsqlException { SqlState: ['5', '7', 'P', ..] } =>
-            new ProblemException(StatusCodes.Status503ServiceUnavailable, "The database cannot be reached at the moment. Send the request again, with the same Idempotency-Key.") { RetryAfter = DatabaseRetry },
+        // 57P01 to 57P05: the server is being shut down or restarted; 25P04: it ended a transaction that took too long
+        NpgsqlException { IsTransient: true } or NpgsqlException { SqlState: ['5', '7', 'P', ..] or "25P04" } =>
+            new ProblemException(StatusCodes.Status503ServiceUnavailable, "The database cannot do this at the moment. Send the request again, with the same Idempotency-Key.") { RetryAfter = DatabaseRetry },
         { InnerException: { } inner } => Explained(inner), // EF Core wraps
         _ => null,
     };
