@@ -33,9 +33,6 @@ public sealed class EngineFixture : IAsyncLifetime
         _clickHouse = Started(new ClickHouseEngine());
     }
 
-    /// <summary>The data folder of an engine of this run.</summary>
-    public string DataOf(string engine) => _data[engine];
-
     /// <summary>PostgreSQL of this run.</summary>
     public Task<RunningEngine> PostgresAsync() => _postgres.Value;
 
@@ -47,6 +44,9 @@ public sealed class EngineFixture : IAsyncLifetime
 
     /// <summary>ClickHouse of this run.</summary>
     public Task<RunningEngine> ClickHouseAsync() => _clickHouse.Value;
+
+    /// <summary>The data folder of an engine, by its name.</summary>
+    public string FolderOf(string engine) => Path.Combine(_data.Path, engine);
 
     /// <summary>Makes Confluent.Kafka usable in this process.</summary>
     public async Task KafkaClientAsync(CancellationToken cancellation)
@@ -72,5 +72,5 @@ public sealed class EngineFixture : IAsyncLifetime
     }
 
     private Lazy<Task<RunningEngine>> Started(IEngine engine) => new(() => RunningEngine.StartAsync(
-        engine, Path.Combine(_data.Path, engine.Name), port: 0, line => TestContext.Current.SendDiagnosticMessage("{0}: {1}", engine.Name, line), CancellationToken.None));
+        engine, FolderOf(engine.Name), port: 0, line => TestContext.Current.SendDiagnosticMessage("{0}: {1}", engine.Name, line), CancellationToken.None));
 }

@@ -16,7 +16,7 @@ internal sealed class OrdersDatabase : IAsyncDisposable
     public static async Task<OrdersDatabase> CreateAsync(EngineFixture engines, CancellationToken cancellation)
     {
         var postgres = await engines.PostgresAsync();
-        var connectionString = PostgresEngine.ConnectionString(engines.DataOf("postgres"), postgres.Port, "orders_" + Guid.NewGuid().ToString("N"));
+        var connectionString = PostgresEngine.ConnectionString(engines.FolderOf("postgres"), postgres.Port, "orders_" + Guid.NewGuid().ToString("N"));
         await PostgresDatabases.EnsureAsync(connectionString, cancellation);
         await PostgresMigrations.ApplyAsync(connectionString, "orders", cancellation);
         return new OrdersDatabase(connectionString);

@@ -10,9 +10,6 @@ internal sealed class HeldPartitions
 
     private readonly Dictionary<TopicPartition, Held> _partitions = [];
 
-    /// <summary>The next offset of each partition that is not in the store.</summary>
-    public IEnumerable<TopicPartitionOffset> Next => _partitions.Select(partition => new TopicPartitionOffset(partition.Key, partition.Value.Next));
-
     /// <summary>Partitions were taken over, the store being where it says.</summary>
     public void Take(IEnumerable<TopicPartitionOffset> partitions)
     {

@@ -20,12 +20,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
 
     // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
     private readonly List<Record> _batch = [];
-    private readonly HeldPartitions _held = new();
 
-    // the write that runs, so that partitions are not given up under it
-    private CancellationTokenSource? _writing;
-    private Task _written = Task.CompletedTask;
-    private bool _paused;
+    private readonly HeldPartitions _held = new();
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -74,21 +70,20 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
-        _paused = false;
         var toldAt = Stopwatch.GetTimestamp();
         while (true)
         {
             Collect(consumer, stopping);
             var records = _batch.ToArray();
-            if (records.Length > 0 && await WriteAsync(consumer, records, stopping))
+            if (records.Length > 0)
             {
+                await WriteUntilDoneAsync(records, stopping);
                 backoff.Reset();
                 // what lag tools show; only a sink whose store is Kafka resumes from it
                 _held.Written(records).ToList().ForEach(consumer.StoreOffset);
                 state.Wrote(sink, records);
             }
             _batch.Clear();
-            GoOn(consumer);
             state.Caught(sink, consumer, _held);
             if (Stopwatch.GetElapsedTime(toldAt) > TellInterval)
             {
@@ -139,58 +134,10 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    // The store may be away for long: the consumer goes on polling meanwhile, paused, so that it stays in its group.
-    // False: the partitions were given up meanwhile, and whoever has them now reads the batch again.
-    private async Task<bool> WriteAsync(IConsumer<byte[], byte[]> consumer, Record[] records, CancellationToken stopping)
-    {
-        using var writing = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        _writing = writing;
-        _written = WriteUntilDoneAsync(records, writing.Token);
-        try
-        {
-            while (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
-            {
-                KeepMembership(consumer);
-            }
-            await _written;
-            return true;
-        }
-        catch (OperationCanceledException) when (writing.IsCancellationRequested && !stopping.IsCancellationRequested)
-        {
-            return false;
-        }
-        finally
-        {
-            await writing.CancelAsync();
-            await _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            _writing = null;
-        }
-    }
-
-    private void KeepMembership(IConsumer<byte[], byte[]> consumer)
-    {
-        // again each time: a rebalance brings partitions that are not paused
-        consumer.Pause(consumer.Assignment);
-        _paused = true;
-        // nothing but rebalances is expected; a record of a new partition is read again after the pause
-        consumer.Consume(TimeSpan.Zero);
-    }
-
-    // librdkafka drops what it has fetched when a partition is paused, and forgets to fetch it again when nothing of the
-    // partition had been consumed before (rd_kafka_toppar_pause_resume): so it is told where to go on.
-    private void GoOn(IConsumer<byte[], byte[]> consumer)
-    {
-        if (_paused)
-        {
-            foreach (var next in _held.Next)
-            {
-                consumer.Seek(next);
-            }
-            consumer.Resume(consumer.Assignment);
-            _paused = false;
-        }
-    }
-
+    // Kafka is not asked for anything meanwhile: librdkafka keeps up the membership for max.poll.interval.ms (5 minutes), and
+    // after a longer absence of the store the consumer starts over. Pausing the partitions and polling on would lose records:
+    // a pause drops what was fetched, and of a partition without a consumed record it is not fetched again (2.15.1,
+    // rd_kafka_toppar_pause_resume).
     private async Task WriteUntilDoneAsync(Record[] batch, CancellationToken cancellation)
     {
         var backoff = new Backoff();
@@ -236,12 +183,10 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private static TopicPartitionOffset CommittedOrBeginning(TopicPartitionOffset committed) =>
         committed.Offset == Offset.Unset ? new TopicPartitionOffset(committed.TopicPartition, Offset.Beginning) : committed;
 
-    // Whoever takes the partitions over reads the progress from the store: a write of ours must be over by then.
+    // Comes from within Consume, so no write of ours is under way when another consumer takes the partitions over.
     private void GiveUp(List<TopicPartitionOffset> partitions)
     {
         _batch.Clear();
-        _writing?.Cancel();
-        _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
         _held.GiveUp(partitions.Select(partition => partition.TopicPartition));
     }
 }

@@ -76,10 +76,9 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
         }
     }
 
-    // in an array literal, which itself is read as TabSeparated: escaped once for each
-    private static string Quoted(string text) => $"'{Escaped(Escaped(text).Replace("'", @"\'", StringComparison.Ordinal))}'";
-
-    private static string Escaped(string text) => text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal);
+    // a string in an array, as TabSeparated has it
+    private static string Quoted(string text) =>
+        $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
 
     private static long Number(string text) => long.Parse(text, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
 

@@ -35,22 +35,22 @@ public sealed class ServiceLevelRecorder(
     {
         using var timer = new PeriodicTimer(options.Value.FlushInterval, clock);
         var cleaned = DateTimeOffset.MinValue;
-        try
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            await FlushAsync(stoppingToken);
+            if (clock.GetUtcNow() - cleaned >= CleanEvery)
             {
-                await FlushAsync(stoppingToken);
-                if (clock.GetUtcNow() - cleaned >= CleanEvery)
-                {
-                    cleaned = clock.GetUtcNow();
-                    await CleanAsync(stoppingToken);
-                }
+                cleaned = clock.GetUtcNow();
+                await CleanAsync(stoppingToken);
             }
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            await FlushAsync(CancellationToken.None);
-        }
+    }
+
+    /// <inheritdoc />
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await FlushAsync(cancellationToken);
     }
 
     private void Add(Indicator indicator, short bucket, long times)

@@ -80,8 +80,7 @@ public sealed class PollingRelayTests(EngineFixture engines) : IAsyncLifetime
         for (var kill = 1; kill <= 6; kill++)
         {
             await using var relay = RelayProcess.Start(_database, _kafka.Address, ("Relay__BatchSize", "7"), ("Relay__LeaseTimeout", "00:00:00.500"));
-            var before = published.All.Count;
-            published.Until(_ => published.All.Count > before + 20 || writing.IsCompleted);
+            published.More(20, unless: writing);
             await relay.KillAsync();
         }
         await writing;

@@ -21,13 +21,29 @@ internal sealed class PublishedEvents : IDisposable
 
     public IReadOnlyList<ConsumeResult<string, byte[]>> All => _read;
 
-    /// <summary>Reads on until the condition holds on the sequences read of each key.</summary>
+    /// <summary>Reads on until the condition holds on the sequences read of each key. It is asked at the end of what is there.</summary>
     public void Until(Func<ILookup<string, int>, bool> condition)
     {
         var since = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition(Sequences()))
+        while (true)
         {
+            if (_consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } consumed)
+            {
+                _read.Add(consumed);
+            }
+            else if (condition(Sequences()))
+            {
+                return;
+            }
             System.Diagnostics.Stopwatch.GetElapsedTime(since).ShouldBeLessThan(Bound, $"{_read.Count} records were read");
+        }
+    }
+
+    /// <summary>Reads a number of records, fewer when <paramref name="unless"/> has ended.</summary>
+    public void More(int records, Task unless)
+    {
+        for (var goal = _read.Count + records; _read.Count < goal && !unless.IsCompleted;)
+        {
             if (_consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } consumed)
             {
                 _read.Add(consumed);
