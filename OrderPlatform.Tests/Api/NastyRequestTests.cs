@@ -67,6 +67,12 @@ public sealed class NastyRequestTests(PlatformFixture platform)
     [InlineData("/inventory/{0}")]
     [InlineData("/customers/{0}")]
     [InlineData("/orders/{0}/stream")]
+    [InlineData("/orders/{0}/status")]
+    [InlineData("/orders/search?q={0}&cursor={0}&limit={0}")]
+    [InlineData("/orders/search?q={0}")]
+    [InlineData("/analytics/sales?grain=day&from={0}&to={0}&currency={0}")]
+    [InlineData("/analytics/rankings/{0}")]
+    [InlineData("/analytics/rankings/products?window={0}&limit={0}&currency={0}")]
     [InlineData("/{0}")]
     public async Task Whatever_the_path_and_the_query_the_answer_is_clear(string form)
     {
