@@ -2,6 +2,7 @@ using System.CommandLine;
 using OrderPlatform.Bench;
 using OrderPlatform.Bench.Engines;
 using OrderPlatform.Bench.Import;
+using OrderPlatform.Bench.Load;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.Getting;
 
@@ -27,6 +28,25 @@ var apiKey = new Option<string?>("--api-key") { Description = "Key with the impo
 var import = new Command("import", "Replays a file of orders through the Api; a second run changes nothing") { file, api, apiKey };
 import.SetAction((parsed, cancellation) => ImportCommand.RunAsync(parsed.GetValue(file)!, RunningHost.Find(parsed.GetValue(api), parsed.GetValue(apiKey)), cancellation));
 root.Add(import);
+
+var rate = new Option<int>("--rate") { Description = "Orders a second", DefaultValueFactory = _ => 500 };
+var seconds = new Option<int>("--seconds") { Description = "How long", DefaultValueFactory = _ => 60 };
+var freshness = new Command("freshness", "How long an event takes to Kafka, Redis and ClickHouse, on a running standalone host") { rate, seconds, results };
+freshness.SetAction(async (parsed, cancellation) =>
+{
+    Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
+    return await FreshnessBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(rate), parsed.GetValue(seconds), parsed.GetValue(results)!, cancellation);
+});
+root.Add(freshness);
+
+var orders = new Option<int>("--orders") { Description = "Orders to place", DefaultValueFactory = _ => 2000 };
+var experiment = new Command("experiment", "Orders, changes, cancellations and repeats on a running standalone host, held against the objectives") { orders };
+experiment.SetAction(async (parsed, cancellation) =>
+{
+    Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
+    return await ExperimentCommand.RunAsync(RunningHost.Find(null, null), parsed.GetValue(orders), cancellation);
+});
+root.Add(experiment);
 
 try
 {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace OrderPlatform.Bench;
@@ -5,10 +6,25 @@ namespace OrderPlatform.Bench;
 /// <summary>A platform to work against: a running standalone host, found by its run.json, or one named on the command line.</summary>
 /// <param name="Api">URL of its Api.</param>
 /// <param name="ApiKey">A key with every scope.</param>
-/// <param name="Postgres">Npgsql connection string of its orders database; null when only the Api is known.</param>
-public sealed record RunningHost(Uri Api, string ApiKey, string? Postgres)
+/// <param name="RunFile">Its whole run.json; null when only the Api is known.</param>
+public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile)
 {
-    private const string RunFile = ".orderplatform/run.json";
+    private const string RunFilePath = ".orderplatform/run.json";
+
+    /// <summary>Npgsql connection string of its orders database; null when only the Api is known.</summary>
+    public string? Postgres => RunFile?.GetProperty("postgres").GetString();
+
+    /// <summary>Kafka's bootstrap server.</summary>
+    /// <exception cref="BenchException">Only the Api is known.</exception>
+    public string Kafka => FromFile("kafka");
+
+    /// <summary>Redis, host:port.</summary>
+    /// <exception cref="BenchException">Only the Api is known.</exception>
+    public string Redis => FromFile("redis");
+
+    /// <summary>ClickHouse's HTTP interface.</summary>
+    /// <exception cref="BenchException">Only the Api is known.</exception>
+    public Uri ClickHouse => new(FromFile("clickhouse"));
 
     /// <summary>The host that the command line names, else the running one of this repository.</summary>
     /// <exception cref="BenchException">There is none; the message names the mend.</exception>
@@ -17,7 +33,7 @@ public sealed record RunningHost(Uri Api, string ApiKey, string? Postgres)
         var found = FromRunFile();
         var url = api is null ? found?.Api : Uri.TryCreate(api, UriKind.Absolute, out var given) ? given : throw new BenchException($"--api takes a URL, not '{api}'.");
         return url is not null && (apiKey ?? found?.ApiKey) is { } key
-            ? new RunningHost(url, key, api is null ? found?.Postgres : null)
+            ? new RunningHost(url, key, api is null ? found?.RunFile : null)
             : throw new BenchException("No platform is running here. Start one with `dotnet run --project OrderPlatform.AppHost`, or name one with --api URL --api-key KEY.");
     }
 
@@ -29,14 +45,29 @@ public sealed record RunningHost(Uri Api, string ApiKey, string? Postgres)
         return client;
     }
 
+    /// <summary>Resident memory of its processes, in MB.</summary>
+    public IReadOnlyDictionary<string, int> Memory()
+    {
+        var memory = new Dictionary<string, int>();
+        foreach (var process in RunFile?.GetProperty("processes").EnumerateObject() ?? default)
+        {
+            using var running = Process.GetProcessById(process.Value.GetInt32());
+            memory[process.Name] = (int)(running.WorkingSet64 / 1_000_000);
+        }
+        return memory;
+    }
+
+    private string FromFile(string name) =>
+        RunFile?.GetProperty(name).GetString() ?? throw new BenchException("This needs a standalone host of this repository: start one with `dotnet run --project OrderPlatform.AppHost`.");
+
     private static RunningHost? FromRunFile()
     {
         for (var folder = new DirectoryInfo(Directory.GetCurrentDirectory()); folder is not null; folder = folder.Parent)
         {
-            if (Path.Combine(folder.FullName, RunFile) is var file && File.Exists(file))
+            if (Path.Combine(folder.FullName, RunFilePath) is var file && File.Exists(file))
             {
                 var run = JsonElement.Parse(File.ReadAllText(file));
-                return new RunningHost(new Uri(run.GetProperty("api").GetString()!), run.GetProperty("apiKey").GetString()!, run.GetProperty("postgres").GetString());
+                return new RunningHost(new Uri(run.GetProperty("api").GetString()!), run.GetProperty("apiKey").GetString()!, run);
             }
         }
         return null;
