@@ -2,6 +2,7 @@ using OrderPlatform.Projections.Auditing;
 using OrderPlatform.Projections.Consuming;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
+using OrderPlatform.Projections.SalesFacts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 using OrderPlatform.ServiceDefaults.ServiceLevels;
@@ -15,9 +16,11 @@ builder.AddRedis();
 builder.AddClickHouse();
 builder.AddServiceLevels();
 
-builder.Services.AddSingleton<ProjectionState>();
+builder.Services.AddSingleton<ProjectionState>().AddHostedService<CompletenessWriter>();
 builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
 builder.Services.AddProjection<OrderViewProjection>();
+builder.Services.AddProjection<AnalyticsTransformer>();
+builder.Services.AddProjection<SalesFactsProjection>();
 builder.Services.AddProjection<RankingsProjection>();
 
 builder.Services.AddHostedService<ConsistencyCheck>();

@@ -45,6 +45,9 @@ public sealed class EngineFixture : IAsyncLifetime
     /// <summary>ClickHouse of this run.</summary>
     public Task<RunningEngine> ClickHouseAsync() => _clickHouse.Value;
 
+    /// <summary>The data folder of an engine, by its name.</summary>
+    public string FolderOf(string engine) => Path.Combine(_data.Path, engine);
+
     /// <summary>Makes Confluent.Kafka usable in this process.</summary>
     public async Task KafkaClientAsync(CancellationToken cancellation)
     {
@@ -69,5 +72,5 @@ public sealed class EngineFixture : IAsyncLifetime
     }
 
     private Lazy<Task<RunningEngine>> Started(IEngine engine) => new(() => RunningEngine.StartAsync(
-        engine, Path.Combine(_data.Path, engine.Name), port: 0, line => TestContext.Current.SendDiagnosticMessage("{0}: {1}", engine.Name, line), CancellationToken.None));
+        engine, FolderOf(engine.Name), port: 0, line => TestContext.Current.SendDiagnosticMessage("{0}: {1}", engine.Name, line), CancellationToken.None));
 }

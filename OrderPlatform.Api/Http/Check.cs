@@ -1,3 +1,4 @@
+using System.Globalization;
 using OrderPlatform.Contracts;
 
 namespace OrderPlatform.Api.Http;
@@ -22,6 +23,10 @@ internal static class Check
             ? value
             : throw ProblemException.Invalid(field, $"must have at most {max} characters, without control characters.");
 
+    /// <summary>A text that says something: 1 to <paramref name="max"/> characters.</summary>
+    public static string Name(string? value, string field, int max) =>
+        string.IsNullOrWhiteSpace(Text(Required(value, field), field, max)) ? throw ProblemException.Invalid(field, "must not be empty.") : value!;
+
     /// <summary>An ISO 4217 code: three capital letters.</summary>
     public static string Currency(string? value, string field) =>
         Required(value, field) is { Length: 3 } code && code.All(char.IsAsciiLetterUpper)
@@ -45,6 +50,13 @@ internal static class Check
         value is null ? null
         : UtcTime.TryParse(value, out var time) ? time
         : throw ProblemException.Invalid(field, "must be a time in ISO 8601 with an offset, such as 2026-01-31T12:00:00Z.");
+
+    /// <summary>A time in the query, or a date, which is its first moment in UTC; null stays null.</summary>
+    public static DateTimeOffset? DateOrTime(string? value, string field) =>
+        DateOnly.TryParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
+            ? new DateTimeOffset(date, TimeOnly.MinValue, TimeSpan.Zero)
+            : value is null || UtcTime.TryParse(value, out _) ? Time(value, field)
+            : throw ProblemException.Invalid(field, "must be a date or a time in ISO 8601 with an offset, such as 2026-01-31 or 2026-01-31T12:00:00Z.");
 
     private static string Required(string? value, string field) => value ?? throw ProblemException.Invalid(field, "is required.");
 }

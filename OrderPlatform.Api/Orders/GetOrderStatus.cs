@@ -9,7 +9,7 @@ namespace OrderPlatform.Api.Orders;
 
 /// <summary>Where an order stands.</summary>
 /// <param name="Version">Sequence of the order's last event that is in it.</param>
-public sealed record OrderStatusView(string Id, OrderStatus Status, int Version);
+public sealed record OrderStanding(string Id, OrderStatus Status, int Version);
 
 /// <summary>
 /// GET /orders/{id}/status: the cheapest answer, for those who ask often. Redis has it moments after the order's own row; an
@@ -28,7 +28,7 @@ internal static class GetOrderStatus
         }
         var orderId = guid.ToString("D");
         return await FromCacheAsync(redis, orderId, cancellation) is { } cached
-            ? Answer.Json(StatusCodes.Status200OK, new OrderStatusView(orderId, cached.Status, cached.Sequence))
+            ? Answer.Json(StatusCodes.Status200OK, new OrderStanding(orderId, cached.Status, cached.Sequence))
             : await FromDatabaseAsync(source, orderId, cancellation);
     }
 
@@ -50,6 +50,6 @@ internal static class GetOrderStatus
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         var order = await OrderStore.FindAsync(connection, orderId, cancellation) ?? throw ProblemException.NotFound($"order {orderId}");
-        return Answer.Json(StatusCodes.Status200OK, new OrderStatusView(order.Id, order.Status, order.Version));
+        return Answer.Json(StatusCodes.Status200OK, new OrderStanding(order.Id, order.Status, order.Version));
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Npgsql;
 using NpgsqlTypes;
 using OrderPlatform.Api.EventLog;
+using OrderPlatform.Api.Http;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
 
@@ -107,6 +108,12 @@ internal static class OrderStore
         }
         return orders;
     }
+
+    /// <summary>The stream of the order of that id, in whatever case the id is written.</summary>
+    /// <exception cref="ProblemException">404: no order has such an id.</exception>
+    public static string StreamOf(string id) => Guid.TryParseExact(id, "D", out var guid)
+        ? EventLogWriter.StreamOf(EventTypes.Order, guid.ToString("D"))
+        : throw ProblemException.NotFound($"order {id}");
 
     private static async Task<Order?> SingleAsync(NpgsqlCommand command, CancellationToken cancellation)
     {

@@ -1,5 +1,6 @@
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Rankings;
+using OrderPlatform.ServiceDefaults.Clients;
 using StackExchange.Redis;
 
 namespace OrderPlatform.Api.Rankings;
@@ -57,8 +58,7 @@ internal sealed class RankingReader(IConnectionMultiplexer redis)
     public async Task<RankingSnapshot> TopAsync(string kind, IReadOnlyList<string> windows, int limit, CancellationToken cancellation)
     {
         var answer = (RedisResult[])(await redis.GetDatabase()
-            .ScriptEvaluateAsync(Read, [RankingKeys.State], [kind, limit, .. windows.Select(window => (RedisValue)window)])
-            .WaitAsync(Bound, cancellation))!;
+            .EvaluateAsync(Read, [RankingKeys.State], [kind, limit, .. windows.Select(window => (RedisValue)window)], Bound, cancellation))!;
         var untils = (string[])answer[0]!;
         return new RankingSnapshot(
             untils.Length == Topics.Partitions ? DateTimeOffset.FromUnixTimeMilliseconds(untils.Min(long.Parse)) : null,

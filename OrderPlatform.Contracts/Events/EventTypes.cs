@@ -17,6 +17,15 @@ public static class EventTypes
     /// <summary>The aggregate kind of orders.</summary>
     public const string Order = "order";
 
+    /// <summary>The aggregate kind of a product's stock.</summary>
+    public const string Stock = "stock";
+
+    /// <summary>The aggregate kind of customers.</summary>
+    public const string Customer = "customer";
+
+    /// <summary>The kind of what is derived from orders for analytics: no aggregate of its own, it has the order's key and sequence.</summary>
+    public const string Sales = "sales";
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<EventType> All { get; } =
     [
@@ -24,6 +33,10 @@ public static class EventTypes
         new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
         new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
         new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
+        new("StockReceived.v1", typeof(StockReceived), Stock, Topics.InventoryEvents),
+        new("CustomerRegistered.v1", typeof(CustomerRegistered), Customer, Topics.CustomerEvents),
+        new("CustomerChanged.v1", typeof(CustomerChanged), Customer, Topics.CustomerEvents),
+        new("SalesFact.v1", typeof(SalesFact), Sales, Topics.OrdersAnalytics),
     ];
 
     private static readonly Dictionary<string, EventType> ByName = All.ToDictionary(type => type.Name);
@@ -38,4 +51,7 @@ public static class EventTypes
     /// <summary>The type of that payload.</summary>
     /// <exception cref="KeyNotFoundException">The record has no row in <see cref="All"/>.</exception>
     public static EventType Of(object payload) => ByPayload[payload.GetType()];
+
+    /// <inheritdoc cref="Of(object)"/>
+    public static EventType Of<T>() => ByPayload[typeof(T)];
 }

@@ -22,7 +22,7 @@ public interface ISink
 
     /// <summary>
     /// The next offset of each partition, as the store has it. Called whenever partitions are assigned; what was read before
-    /// is forgotten then.
+    /// is forgotten then. A sink whose store is Kafka itself gives <see cref="Offset.Stored"/>: the group's committed offset.
     /// </summary>
     /// <exception cref="Exception">The store cannot say: it is asked again.</exception>
     Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation);

@@ -12,18 +12,16 @@ namespace OrderPlatform.Projections.Consuming;
 public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
+
+    // a batch holds no more than this, however many records the sink would take
+    private const int MaxBatchBytes = 16 * 1024 * 1024;
 
     // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
     private readonly List<Record> _batch = [];
 
-    // the next offset of each partition held, as the store has it
-    private readonly Dictionary<TopicPartition, long> _stored = [];
-    private long _told;
-
-    // the write that runs, so that partitions are not given up under it
-    private CancellationTokenSource? _writing;
-    private Task _written = Task.CompletedTask;
+    private readonly HeldPartitions _held = new();
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -38,16 +36,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             try
             {
                 using var consumer = Consumer(stopping);
-                try
-                {
-                    consumer.Subscribe(sink.Topics);
-                    await ConsumeAsync(consumer, backoff, stopping);
-                }
-                finally
-                {
-                    // leaves the group at once; disposing alone lets the others wait for the session's end
-                    consumer.Close();
-                }
+                consumer.Subscribe(sink.Topics);
+                await ConsumeUntilStoppedAsync(consumer, backoff, stopping);
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -64,22 +54,42 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
+    private async Task ConsumeUntilStoppedAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
+    {
+        try
+        {
+            await ConsumeAsync(consumer, backoff, stopping);
+        }
+        finally
+        {
+            // leaves the group, so that its other members need not wait until the session runs out
+            consumer.Close();
+        }
+    }
+
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
+        var toldAt = Stopwatch.GetTimestamp();
         while (true)
         {
             Collect(consumer, stopping);
             var records = _batch.ToArray();
-            if (records.Length > 0 && await WriteAsync(consumer, records, stopping))
+            if (records.Length > 0)
             {
+                await WriteUntilDoneAsync(records, stopping);
                 backoff.Reset();
-                Remember(consumer, records);
+                // what lag tools show; only a sink whose store is Kafka resumes from it
+                _held.Written(records).ToList().ForEach(consumer.StoreOffset);
                 state.Wrote(sink, records);
             }
             _batch.Clear();
-            state.Caught(sink, consumer, _stored);
-            await TellAsync(stopping);
+            state.Caught(sink, consumer, _held);
+            if (Stopwatch.GetElapsedTime(toldAt) > TellInterval)
+            {
+                await TellAsync(stopping);
+                toldAt = Stopwatch.GetTimestamp();
+            }
         }
     }
 
@@ -87,14 +97,13 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     {
         var status = state.Projections[sink.Name];
         List<TopicPartition> complete = [.. status.Lag.Where(partition => partition.Value == 0).Select(partition => partition.Key)];
-        if (complete.Count == 0 || Stopwatch.GetElapsedTime(_told) < TellEvery)
+        if (complete.Count == 0)
         {
             return;
         }
-        _told = Stopwatch.GetTimestamp();
         try
         {
-            await sink.CaughtUpAsync(complete, status.At, stopping);
+            await sink.CaughtUpAsync(complete, status.CompleteUntil[complete[0]], stopping);
         }
         catch (Exception e) when (e is not ProgressLostException && !stopping.IsCancellationRequested)
         {
@@ -107,7 +116,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     {
         var since = Stopwatch.GetTimestamp();
         var wait = Poll;
-        while (_batch.Count < sink.MaxBatch && wait >= TimeSpan.Zero)
+        var bytes = 0;
+        while (_batch.Count < sink.MaxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero)
         {
             stopping.ThrowIfCancellationRequested();
             if (consumer.Consume(wait) is not { } consumed)
@@ -119,53 +129,15 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 since = Stopwatch.GetTimestamp();
             }
             _batch.Add(Record.From(consumed));
+            bytes += _batch[^1].Value.Length;
             wait = sink.Linger - Stopwatch.GetElapsedTime(since);
         }
     }
 
-    // The store may be away for long: the consumer goes on polling meanwhile, paused, so that it stays in its group.
-    // False: the partitions were given up meanwhile, and whoever has them now reads the batch again.
-    private async Task<bool> WriteAsync(IConsumer<byte[], byte[]> consumer, Record[] records, CancellationToken stopping)
-    {
-        using var writing = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        _writing = writing;
-        _written = WriteUntilDoneAsync(records, writing.Token);
-        try
-        {
-            if (await Task.WhenAny(_written, Task.Delay(Poll, stopping)) != _written)
-            {
-                consumer.Pause(consumer.Assignment);
-                while (!_written.IsCompleted)
-                {
-                    KeepMembership(consumer);
-                }
-                consumer.Resume(consumer.Assignment);
-            }
-            await _written;
-            return true;
-        }
-        catch (OperationCanceledException) when (writing.IsCancellationRequested && !stopping.IsCancellationRequested)
-        {
-            return false;
-        }
-        finally
-        {
-            await writing.CancelAsync();
-            await _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            _writing = null;
-        }
-    }
-
-    private static void KeepMembership(IConsumer<byte[], byte[]> consumer)
-    {
-        // a rebalance brings partitions that are not paused: what comes of them now is read again later
-        if (consumer.Consume(Poll) is { } early)
-        {
-            consumer.Seek(early.TopicPartitionOffset);
-            consumer.Pause(consumer.Assignment);
-        }
-    }
-
+    // Kafka is not asked for anything meanwhile: librdkafka keeps up the membership for max.poll.interval.ms (5 minutes), and
+    // after a longer absence of the store the consumer starts over. Pausing the partitions and polling on would lose records:
+    // a pause drops what was fetched, and of a partition without a consumed record it is not fetched again (2.15.1,
+    // rd_kafka_toppar_pause_resume).
     private async Task WriteUntilDoneAsync(Record[] batch, CancellationToken cancellation)
     {
         var backoff = new Backoff();
@@ -186,44 +158,35 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
     }
 
-    // The group's offsets are for tools that show lag. Nothing resumes from there: the store's own progress counts.
-    private void Remember(IConsumer<byte[], byte[]> consumer, Record[] batch)
-    {
-        foreach (var partition in batch.GroupBy(record => record.Source.TopicPartition))
-        {
-            if (_stored.ContainsKey(partition.Key))
-            {
-                _stored[partition.Key] = partition.Max(record => record.Source.Offset.Value) + 1;
-                consumer.StoreOffset(new TopicPartitionOffset(partition.Key, _stored[partition.Key]));
-            }
-        }
-    }
-
     private IConsumer<byte[], byte[]> Consumer(CancellationToken stopping) => KafkaClients.Consumer(
         configuration.Required(Connections.Kafka),
         group: "projection-" + sink.Name,
         builder => builder
-            .SetPartitionsAssignedHandler((_, partitions) => Resume(partitions, stopping))
-            .SetPartitionsRevokedHandler((_, _) => GiveUp())
-            .SetPartitionsLostHandler((_, _) => GiveUp()));
+            .SetPartitionsAssignedHandler((consumer, partitions) => Resume(consumer, partitions, stopping))
+            .SetPartitionsRevokedHandler((_, partitions) => GiveUp(partitions))
+            .SetPartitionsLostHandler((_, partitions) => GiveUp(partitions)));
 
-    private List<TopicPartitionOffset> Resume(List<TopicPartition> partitions, CancellationToken stopping)
+    private List<TopicPartitionOffset> Resume(IConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions, CancellationToken stopping)
     {
         // the handler is synchronous, and runs on this consumer's own thread
         var progress = sink.ResumeAsync(partitions, stopping).GetAwaiter().GetResult();
-        foreach (var partition in partitions)
+        var next = partitions.ConvertAll(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var offset) ? offset : Offset.Beginning));
+        var stored = next.Where(partition => partition.Offset == Offset.Stored).Select(partition => partition.TopicPartition).ToList();
+        if (stored.Count > 0)
         {
-            _stored[partition] = progress.GetValueOrDefault(partition);
+            next = [.. next.Where(partition => partition.Offset != Offset.Stored), .. consumer.Committed(stored, CommittedBound).Select(CommittedOrBeginning)];
         }
-        return [.. partitions.Select(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var next) ? next : Offset.Beginning))];
+        _held.Take(next);
+        return next;
     }
 
-    // Whoever takes the partitions over reads the progress from the store: a write of ours must be over by then.
-    private void GiveUp()
+    private static TopicPartitionOffset CommittedOrBeginning(TopicPartitionOffset committed) =>
+        committed.Offset == Offset.Unset ? new TopicPartitionOffset(committed.TopicPartition, Offset.Beginning) : committed;
+
+    // Comes from within Consume, so no write of ours is under way when another consumer takes the partitions over.
+    private void GiveUp(List<TopicPartitionOffset> partitions)
     {
         _batch.Clear();
-        _stored.Clear();
-        _writing?.Cancel();
-        _written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
+        _held.GiveUp(partitions.Select(partition => partition.TopicPartition));
     }
 }

@@ -41,24 +41,16 @@ public sealed class ProjectionState
         }
     }
 
-    /// <summary>The sink goes on: how far it is behind. Nothing is known of a partition until its first fetch is answered.</summary>
-    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, IReadOnlyDictionary<TopicPartition, long> stored)
+    /// <summary>Everything that the consumer has seen is in the store.</summary>
+    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, HeldPartitions held)
     {
-        var now = _clock.GetUtcNow();
-        var lag = new Dictionary<TopicPartition, long>();
-        foreach (var (partition, next) in stored)
-        {
-            if (consumer.GetWatermarkOffsets(partition).High is var end && end != Offset.Unset)
-            {
-                lag[partition] = Math.Max(0, end - next);
-            }
-        }
-        var caughtUp = lag.Count == stored.Count && lag.Values.All(open => open == 0);
-        _projections[sink.Name] = new Status(null, lag, now, caughtUp ? now : _projections.GetValueOrDefault(sink.Name)?.CompleteUntil);
+        var lag = held.Lag(consumer);
+        _projections[sink.Name] = new Status(null, lag, held.CompleteUntil(lag, _clock.GetUtcNow()));
     }
 
+    // what it held it may hold no more: nothing is said of it until it has caught up again
     internal void Failing(ISink sink, string problem) =>
-        _projections.AddOrUpdate(sink.Name, _ => new Status(problem, new Dictionary<TopicPartition, long>(), _clock.GetUtcNow(), null), (_, before) => before with { Problem = problem });
+        _projections[sink.Name] = new Status(problem, new Dictionary<TopicPartition, long>(), new Dictionary<TopicPartition, DateTimeOffset>());
 
     private IEnumerable<Measurement<long>> Lags() =>
         from projection in _projections
@@ -72,7 +64,6 @@ public sealed class ProjectionState
     /// <summary>How one projection does.</summary>
     /// <param name="Problem">Why it does not go on; null when it does.</param>
     /// <param name="Lag">Records of each partition that are not in the store yet.</param>
-    /// <param name="At">When the lag was so.</param>
-    /// <param name="CompleteUntil">Events published before this are in the store; null until it has caught up once.</param>
-    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, DateTimeOffset At, DateTimeOffset? CompleteUntil);
+    /// <param name="CompleteUntil">What was published to each partition before this is in the store; partitions of which it is not known are left out.</param>
+    public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, IReadOnlyDictionary<TopicPartition, DateTimeOffset> CompleteUntil);
 }

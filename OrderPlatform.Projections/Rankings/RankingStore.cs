@@ -2,6 +2,7 @@ using System.Text.Json;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.Projections.Consuming;
+using OrderPlatform.ServiceDefaults.Clients;
 using StackExchange.Redis;
 
 namespace OrderPlatform.Projections.Rankings;
@@ -20,7 +21,7 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     {
         var plan = (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Plan).WaitAsync(Bound, cancellation);
         RedisKey[] keys = [RankingKeys.State, .. string.IsNullOrEmpty(plan) ? [] : KeysOf(plan)];
-        var answer = await Database.ScriptEvaluateAsync(RankingScripts.Resume, keys, [Guid.NewGuid().ToString("N")[..8]]).WaitAsync(Bound, cancellation);
+        var answer = await Database.EvaluateAsync(RankingScripts.Resume, keys, [Guid.NewGuid().ToString("N")[..8]], Bound, cancellation);
         var state = ((string[])answer!).Chunk(2).ToDictionary(field => field[0], field => field[1]);
         return (
             state[RankingKeys.Generation],
@@ -94,7 +95,7 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
 
     private async Task RunAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellation)
     {
-        var answer = (string?)await Database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(Bound, cancellation);
+        var answer = (string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation);
         if (answer == RankingScripts.Lost)
         {
             throw Lost();

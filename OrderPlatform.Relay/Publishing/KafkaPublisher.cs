@@ -1,7 +1,5 @@
 using System.Text;
 using Confluent.Kafka;
-using OrderPlatform.Contracts;
-using OrderPlatform.Contracts.Events;
 using OrderPlatform.Relay.Reading;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -62,23 +60,7 @@ public sealed class KafkaPublisher : IDisposable
     private static Message<byte[], byte[]> Message(LoggedEvent logged)
     {
         var aggregate = logged.Stream[..logged.Stream.IndexOf('/')];
-        var headers = new Headers
-        {
-            { Envelope.SpecVersion, "1.0"u8.ToArray() },
-            { Envelope.Id, Encoding.ASCII.GetBytes(logged.EventId.ToString("D")) },
-            { Envelope.Type, Encoding.UTF8.GetBytes(logged.Type) },
-            { Envelope.Source, Encoding.UTF8.GetBytes(Envelope.SourceOf(aggregate)) },
-            { Envelope.Subject, Encoding.UTF8.GetBytes(logged.Key) },
-            { Envelope.Time, Encoding.ASCII.GetBytes(UtcTime.Format(logged.OccurredAt)) },
-            { Envelope.RecordedTime, Encoding.ASCII.GetBytes(UtcTime.Format(logged.RecordedAt)) },
-            { Envelope.DataSchema, Encoding.UTF8.GetBytes(EventTypes.DataSchemaOf(logged.Type)) },
-            { Envelope.Sequence, Encoding.ASCII.GetBytes($"{logged.Sequence}") },
-            { Envelope.ContentType, "application/json"u8.ToArray() },
-        };
-        if (logged.TraceParent is { } traceParent)
-        {
-            headers.Add(Envelope.TraceParent, Encoding.ASCII.GetBytes(traceParent));
-        }
+        var headers = EnvelopeHeaders.Of(logged.EventId.ToString("D"), logged.Type, aggregate, logged.Key, logged.Sequence, logged.OccurredAt, logged.RecordedAt, logged.TraceParent);
         return new Message<byte[], byte[]> { Key = Encoding.UTF8.GetBytes(logged.Key), Value = logged.Payload, Headers = headers };
     }
 

@@ -28,7 +28,7 @@ public static class KafkaClients
         return new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
     }
 
-    /// <summary>A consumer whose progress is kept by its sink: group offsets are stored by hand and only shown, never resumed from.</summary>
+    /// <summary>A consumer whose offsets are stored by hand, once what was read is written.</summary>
     /// <param name="bootstrapServers">host:port[,host:port].</param>
     /// <param name="group">Consumer group: who shares the partitions.</param>
     /// <param name="configure">Sets the rebalance handlers.</param>

@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using OrderPlatform.Projections.Consuming;
+
+namespace OrderPlatform.Projections.SalesFacts;
+
+/// <summary>
+/// What is going to change in ClickHouse, recorded before it is done: an insert, said so exactly that anybody can repeat it,
+/// or the emptying that a rebuild begins with.
+/// </summary>
+/// <param name="Facts">Rows of the insert; 0 for a rebuild.</param>
+/// <param name="Ranges">The records of the insert, by partition; none for a rebuild.</param>
+internal sealed record Plan(int Facts, IReadOnlyList<PlannedRange> Ranges)
+{
+    /// <summary>Empties the tables.</summary>
+    public static Plan Rebuild { get; } = new(0, []);
+
+    /// <summary>Whether it empties the tables.</summary>
+    [JsonIgnore]
+    public bool IsRebuild => Ranges.Count == 0;
+
+    /// <summary>Inserts all <paramref name="records"/> but the <paramref name="repeats"/>.</summary>
+    /// <param name="records">In the order of partition and offset.</param>
+    public static Plan Insert(IReadOnlyList<Record> records, IReadOnlySet<Record> repeats) => new(
+        records.Count - repeats.Count,
+        [.. records.GroupBy(record => record.Source.Partition.Value).Select(partition => new PlannedRange(
+            partition.Key, partition.First().Source.Offset.Value, partition.Last().Source.Offset.Value + 1,
+            [.. partition.Where(repeats.Contains).Select(record => record.Source.Offset.Value)]))]);
+}
+
+/// <summary>Records of one partition, from (inclusive) to (exclusive), without the repeats among them.</summary>
+/// <param name="Dropped">Offsets of the repeats.</param>
+internal sealed record PlannedRange(int Partition, long From, long To, IReadOnlyList<long> Dropped);
+
+/// <summary>Where the writing to ClickHouse stands.</summary>
+/// <param name="Generation">A new one for each rebuild, so that its tokens were never used before.</param>
+/// <param name="Number">Of the last plan, finished or not.</param>
+/// <param name="Facts">What ClickHouse holds of finished plans.</param>
+/// <param name="Pending">The plan with that number, while it is not known to be done.</param>
+/// <param name="PendingFor">How long it has been recorded.</param>
+internal sealed record PlanState(Guid Generation, long Number, long Facts, Plan? Pending, TimeSpan PendingFor)
+{
+    /// <summary>The deduplication token of the plan's insert.</summary>
+    public string Token => $"{Generation:N}-{Number}";
+}

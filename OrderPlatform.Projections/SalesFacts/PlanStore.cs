@@ -1,0 +1,103 @@
+using System.Text.Json;
+using Confluent.Kafka;
+using Npgsql;
+using NpgsqlTypes;
+using OrderPlatform.Contracts.Json;
+using OrderPlatform.Projections.Consuming;
+
+namespace OrderPlatform.Projections.SalesFacts;
+
+/// <summary>Keeps the plan and the progress in PostgreSQL, moved together. Every change names the plan that it follows, so that only one writer can make it.</summary>
+internal sealed class PlanStore(NpgsqlDataSource source, string projection)
+{
+    /// <summary>Where the writing stands; the first call makes the row.</summary>
+    public async Task<PlanState> LoadAsync(CancellationToken cancellation)
+    {
+        await using var batch = source.CreateBatch();
+        batch.BatchCommands.Add(Command("INSERT INTO sales_facts_plan (projection, generation) VALUES ($1, gen_random_uuid()) ON CONFLICT DO NOTHING", projection));
+        batch.BatchCommands.Add(Command("SELECT generation, number, facts, pending, greatest(now() - recorded_at, interval '0') FROM sales_facts_plan WHERE projection = $1", projection));
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return new PlanState(
+            reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2),
+            reader.IsDBNull(3) ? null : JsonSerializer.Deserialize<Plan>(reader.GetString(3), PlatformJson.Options), reader.GetTimeSpan(4));
+    }
+
+    /// <summary>The next offset of each partition that has one.</summary>
+    public async Task<IReadOnlyDictionary<TopicPartition, long>> ProgressAsync(CancellationToken cancellation)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        return await PostgresProgress.LoadAsync(connection, projection, cancellation);
+    }
+
+    /// <summary>Records a plan and moves the progress over its records.</summary>
+    /// <param name="before">What the plan was made on.</param>
+    /// <param name="progress">Where the partitions stand; moved once the plan is recorded.</param>
+    /// <returns>The state with the plan pending; null when somebody else has recorded one since <paramref name="before"/>.</returns>
+    /// <exception cref="ProgressLostException">Another consumer has the partitions.</exception>
+    public async Task<PlanState?> TryRecordAsync(PlanState before, Plan plan, IReadOnlyList<Record> records, Dictionary<TopicPartition, long> progress, CancellationToken cancellation)
+    {
+        var moved = new Dictionary<TopicPartition, long>(progress);
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(cancellation);
+        await using (var record = new NpgsqlCommand(
+            "UPDATE sales_facts_plan SET number = number + 1, pending = $4, recorded_at = now() WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NULL", connection)
+        {
+            Parameters = { Value(projection), Value(before.Generation), Value(before.Number), Json(plan) },
+        })
+        {
+            if (await record.ExecuteNonQueryAsync(cancellation) == 0)
+            {
+                return null;
+            }
+        }
+        await PostgresProgress.MoveAsync(connection, projection, records, moved, cancellation);
+        await transaction.CommitAsync(cancellation);
+        foreach (var (partition, next) in moved)
+        {
+            progress[partition] = next;
+        }
+        return before with { Number = before.Number + 1, Pending = plan };
+    }
+
+    /// <summary>The pending plan is done: whoever comes first says so.</summary>
+    public async Task FinishAsync(PlanState done, CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand("UPDATE sales_facts_plan SET pending = NULL, facts = facts + $4 WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL");
+        command.Parameters.AddRange((NpgsqlParameter[])[Value(projection), Value(done.Generation), Value(done.Number), Value((long)done.Pending!.Facts)]);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    /// <summary>Records a rebuild from the beginning: a new generation, no progress, nothing complete.</summary>
+    /// <returns>False when the state is not <paramref name="found"/> any more: look again.</returns>
+    public async Task<bool> TryRecordRebuildAsync(PlanState found, CancellationToken cancellation)
+    {
+        await using var batch = source.CreateBatch();
+        batch.BatchCommands.Add(Command(
+            """
+            WITH rebuild AS (
+                UPDATE sales_facts_plan SET generation = gen_random_uuid(), number = number + 1, facts = 0, pending = $5, recorded_at = now()
+                WHERE projection = $1 AND generation = $2 AND number = $3 AND (pending IS NOT NULL) = $4 RETURNING projection),
+            progress AS (DELETE FROM projection_progress USING rebuild WHERE projection_progress.projection = rebuild.projection),
+            completeness AS (DELETE FROM projection_completeness USING rebuild WHERE projection_completeness.projection = rebuild.projection)
+            SELECT count(*) FROM rebuild
+            """,
+            projection, found.Generation, found.Number, found.Pending is not null));
+        batch.BatchCommands[0].Parameters.Add(Json(Plan.Rebuild));
+        return await batch.ExecuteScalarAsync(cancellation) is 1L;
+    }
+
+    private static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object> values)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in values)
+        {
+            command.Parameters.Add(Value(value));
+        }
+        return command;
+    }
+
+    private static NpgsqlParameter Value(object value) => new() { Value = value };
+
+    private static NpgsqlParameter Json(Plan plan) => new() { Value = JsonSerializer.SerializeToUtf8Bytes(plan, PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb };
+}
