@@ -50,15 +50,14 @@ public sealed class RankingsUnderFireTests(EngineFixture engines) : IAsyncLifeti
         for (var kill = 0; kill < 4; kill++)
         {
             await KillAsync(_random.Next(2) == 0 ? "redis" : "projections");
-            await Task.Delay(_random.Next(500), Cancellation);
         }
         await StatusIsAnsweredWithoutRedisAsync();
 
         // a second replica shares the partitions; stopped, it loses them, and goes on later with what it held
         await using var replica = await StartReplicaAsync();
-        await Task.Delay(TimeSpan.FromSeconds(4), Cancellation);
+        await UntilMembersAsync(2);
         ProcessTree.Signal(replica.Id, "STOP");
-        await Task.Delay(TimeSpan.FromSeconds(12), Cancellation); // longer than the group's session
+        await UntilMembersAsync(1);
         ProcessTree.Signal(replica.Id, "CONT");
         await enough.CancelAsync();
         await load;
@@ -105,6 +104,10 @@ public sealed class RankingsUnderFireTests(EngineFixture engines) : IAsyncLifeti
         ProcessTree.Signal(pid, "KILL");
         await _host.EventuallyAsync(() => PidOf(name) != pid, TimeSpan.FromSeconds(30), $"the restart of {name}", Cancellation);
     }
+
+    private Task UntilMembersAsync(int members) => _host.EventuallyAsync(
+        () => _host.Output.Split('\n').LastOrDefault(line => line.Contains("Group projection-rankings is at", StringComparison.Ordinal))?.EndsWith($"with {members} members", StringComparison.Ordinal) == true,
+        TimeSpan.FromSeconds(40), $"a group of {members}", Cancellation);
 
     private async Task StatusIsAnsweredWithoutRedisAsync()
     {

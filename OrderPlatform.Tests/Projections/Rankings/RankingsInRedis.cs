@@ -35,6 +35,8 @@ internal sealed class RankingsInRedis : IAsyncDisposable
 
     public RankingsProjection Projection { get; private set; }
 
+    public IConnectionMultiplexer Connection => _connection;
+
     public IDatabase Database => _connection.GetDatabase();
 
     public ISubscriber Subscriber => _connection.GetSubscriber();
