@@ -13,14 +13,23 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
     /// <summary>Where the writing stands; the first call makes the row.</summary>
     public async Task<PlanState> LoadAsync(CancellationToken cancellation)
     {
-        await using var batch = source.CreateBatch();
-        batch.BatchCommands.Add(Command("INSERT INTO sales_facts_plan (projection, generation) VALUES ($1, gen_random_uuid()) ON CONFLICT DO NOTHING", projection));
-        batch.BatchCommands.Add(Command("SELECT generation, number, facts, pending, greatest(now() - recorded_at, interval '0') FROM sales_facts_plan WHERE projection = $1", projection));
-        await using var reader = await batch.ExecuteReaderAsync(cancellation);
-        await reader.ReadAsync(cancellation);
-        return new PlanState(
-            reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2),
-            reader.IsDBNull(3) ? null : JsonSerializer.Deserialize<Plan>(reader.GetString(3), PlatformJson.Options), reader.GetTimeSpan(4));
+        while (true)
+        {
+            await using (var select = source.CreateCommand("SELECT generation, number, facts, pending, greatest(now() - recorded_at, interval '0') FROM sales_facts_plan WHERE projection = $1"))
+            {
+                select.Parameters.Add(Value(projection));
+                await using var reader = await select.ExecuteReaderAsync(cancellation);
+                if (await reader.ReadAsync(cancellation))
+                {
+                    return new PlanState(
+                        reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2),
+                        reader.IsDBNull(3) ? null : JsonSerializer.Deserialize<Plan>(reader.GetString(3), PlatformJson.Options), reader.GetTimeSpan(4));
+                }
+            }
+            await using var insert = source.CreateCommand("INSERT INTO sales_facts_plan (projection, generation) VALUES ($1, gen_random_uuid()) ON CONFLICT DO NOTHING");
+            insert.Parameters.Add(Value(projection));
+            await insert.ExecuteNonQueryAsync(cancellation);
+        }
     }
 
     /// <summary>The next offset of each partition that has one.</summary>
@@ -72,8 +81,7 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
     /// <returns>False when the state is not <paramref name="found"/> any more: look again.</returns>
     public async Task<bool> TryRecordRebuildAsync(PlanState found, CancellationToken cancellation)
     {
-        await using var batch = source.CreateBatch();
-        batch.BatchCommands.Add(Command(
+        await using var command = source.CreateCommand(
             """
             WITH rebuild AS (
                 UPDATE sales_facts_plan SET generation = gen_random_uuid(), number = number + 1, facts = 0, pending = $5, recorded_at = now()
@@ -81,20 +89,9 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
             progress AS (DELETE FROM projection_progress USING rebuild WHERE projection_progress.projection = rebuild.projection),
             completeness AS (DELETE FROM projection_completeness USING rebuild WHERE projection_completeness.projection = rebuild.projection)
             SELECT count(*) FROM rebuild
-            """,
-            projection, found.Generation, found.Number, found.Pending is not null));
-        batch.BatchCommands[0].Parameters.Add(Json(Plan.Rebuild));
-        return await batch.ExecuteScalarAsync(cancellation) is 1L;
-    }
-
-    private static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object> values)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (var value in values)
-        {
-            command.Parameters.Add(Value(value));
-        }
-        return command;
+            """);
+        command.Parameters.AddRange((NpgsqlParameter[])[Value(projection), Value(found.Generation), Value(found.Number), Value(found.Pending is not null), Json(Plan.Rebuild)]);
+        return await command.ExecuteScalarAsync(cancellation) is 1L;
     }
 
     private static NpgsqlParameter Value(object value) => new() { Value = value };
