@@ -69,12 +69,16 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
         return before with { Number = before.Number + 1, Pending = plan };
     }
 
-    /// <summary>The pending plan is done: whoever comes first says so.</summary>
+    /// <summary>The pending plan is done: whoever comes first says so. If a crash forgets it, the plan is finished once more, which changes nothing: it need not wait for the disk.</summary>
     public async Task FinishAsync(PlanState done, CancellationToken cancellation)
     {
-        await using var command = source.CreateCommand("UPDATE sales_facts_plan SET pending = NULL, facts = facts + $4 WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL");
-        command.Parameters.AddRange((NpgsqlParameter[])[Value(projection), Value(done.Generation), Value(done.Number), Value((long)done.Pending!.Facts)]);
-        await command.ExecuteNonQueryAsync(cancellation);
+        await using var batch = source.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('synchronous_commit', 'off', true)"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("UPDATE sales_facts_plan SET pending = NULL, facts = facts + $4 WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL")
+        {
+            Parameters = { Value(projection), Value(done.Generation), Value(done.Number), Value((long)done.Pending!.Facts) },
+        });
+        await batch.ExecuteNonQueryAsync(cancellation);
     }
 
     /// <summary>Records a rebuild from the beginning: a new generation, no progress, nothing complete.</summary>
