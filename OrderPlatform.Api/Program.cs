@@ -1,34 +1,53 @@
 using OrderPlatform.Api.Analytics;
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Customers;
+using OrderPlatform.Api.Description;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
+using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
+using OrderPlatform.Api.Products;
+using OrderPlatform.Api.Rankings;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
+using OrderPlatform.ServiceDefaults.ServiceLevels;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 builder.AddServiceDefaults();
-builder.AddPostgres(Connections.Orders);
+// an open write transaction holds up the relay's horizon, and so every event
+builder.AddPostgres(Connections.Orders, transactionTimeout: TimeSpan.FromSeconds(5));
 builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();
 builder.AddClickHouse();
+builder.AddServiceLevels();
 
 builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.SerializerOptions));
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<Completeness>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
+builder.Services.AddCustomers();
+builder.Services.AddApiDescription();
+if (builder.Environment.IsDevelopment())
+{
+    builder.Services.AddHostedService<DevelopmentProducts>();
+}
 
 var app = builder.Build();
 app.UseExceptionHandler();
-app.UseStatusCodePages();
 app.UseProblems();
 app.UseApiKeys();
 app.MapServiceDefaults();
 app.MapOrders();
+app.MapProducts();
+app.MapInventory();
+app.MapCustomers();
+app.MapApiDescription();
 app.MapAnalytics();
+app.MapRankings();
+app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

@@ -25,6 +25,9 @@ public interface IEngine
     /// <exception cref="EngineException">The folder cannot be used; the message names the mend.</exception>
     Task<ChildCommand> PrepareAsync(string dataFolder, int port, CancellationToken cancellation);
 
+    /// <summary>Whether a line that the engine writes is of no interest while all goes well.</summary>
+    bool IsRoutine(string line) => false;
+
     /// <summary>True once the engine answers its own protocol on the port.</summary>
     Task<bool> IsReadyAsync(int port, CancellationToken cancellation);
 }

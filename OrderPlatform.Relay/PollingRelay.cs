@@ -39,7 +39,7 @@ public sealed class PollingRelay(
             {
                 return;
             }
-            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException)
+            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException or InvalidOperationException)
             {
                 state.NotPublishing(e.Message);
                 RelayLog.Restarting(log, e.Message, retry.TotalSeconds);
@@ -59,6 +59,7 @@ public sealed class PollingRelay(
             return false;
         }
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch);
+        await CommitWithoutWaitingAsync(connection, stopping);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var beating = BeatAsync(lease, ending.Token);
         var publishing = PublishAsync(connection, lease, ending.Token);
@@ -132,6 +133,13 @@ public sealed class PollingRelay(
         {
             await parked.ParkAsync(connection, lease, logged, e.Message, cancellation);
         }
+    }
+
+    // losing the last moves of the checkpoint to a crash only repeats events, so they need not wait for the disk
+    private static async Task CommitWithoutWaitingAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand("SET synchronous_commit = off", connection);
+        await command.ExecuteNonQueryAsync(cancellation);
     }
 
     private async Task BeatAsync(Lease lease, CancellationToken cancellation)

@@ -26,17 +26,24 @@ public sealed class Completeness([FromKeyedServices(Connections.Views)] NpgsqlDa
         return unpublished < projected ? unpublished : projected;
     }
 
-    // The relay's window (see its checkpoint): what is before from is published, and inside it what is at most at position.
-    // Transactions overlap a little, so the oldest event is looked for among the first ones, not among a whole backlog.
+    // What the relay's checkpoint does not cover. Transactions overlap a little, so the oldest event is looked for among the
+    // first ones, not among a whole backlog.
     private async Task<DateTimeOffset?> OldestUnpublishedAsync(CancellationToken cancellation)
     {
         await using var command = orders.CreateCommand(
             """
-            WITH relay AS (SELECT coalesce(min(from_xid), '0') AS first, coalesce(min(to_xid), '0') AS last, coalesce(min(position), 0) AS done FROM relay_checkpoint)
+            WITH relay AS (
+                SELECT coalesce((SELECT from_snapshot FROM relay_checkpoint WHERE name = 'polling'), '3:3:') AS first,
+                       (SELECT to_snapshot FROM relay_checkpoint WHERE name = 'polling') AS last,
+                       (SELECT position FROM relay_checkpoint WHERE name = 'polling') AS done),
+            unseen AS (
+                SELECT transaction_id, event_log.position, recorded_at FROM event_log, relay WHERE transaction_id >= pg_snapshot_xmax(first)
+                UNION ALL
+                SELECT transaction_id, event_log.position, recorded_at FROM event_log, relay WHERE transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(first))))
             SELECT min(recorded_at) FROM (
-                SELECT recorded_at FROM event_log, relay
-                WHERE transaction_id >= relay.first AND (transaction_id >= relay.last OR event_log.position > relay.done)
-                ORDER BY transaction_id, event_log.position LIMIT 1000) AS oldest
+                SELECT recorded_at FROM unseen, relay
+                WHERE last IS NULL OR NOT pg_visible_in_snapshot(transaction_id, last) OR unseen.position > done
+                ORDER BY transaction_id, unseen.position LIMIT 1000) AS oldest
             """);
         return await command.ExecuteScalarAsync(cancellation) is DateTime oldest ? new DateTimeOffset(oldest, TimeSpan.Zero) : null;
     }

@@ -42,6 +42,7 @@ internal static class ApiKeyAuthentication
             && await http.RequestServices.GetRequiredService<ApiKeys>().FindAsync(key, http.RequestAborted) is { } caller
             ? caller
             : throw new ProblemException(StatusCodes.Status401Unauthorized, $"Send your API key in the header {Header}. The standalone host prints a development key when it is up.");
-
-    private sealed record ScopeRequirement(string Scope);
 }
+
+/// <summary>An endpoint's scope.</summary>
+internal sealed record ScopeRequirement(string Scope);

@@ -8,7 +8,7 @@ namespace OrderPlatform.Api.Authentication;
 public sealed class RateLimits : IDisposable
 {
     private const int BurstSeconds = 2;
-    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
+    private const int PeriodsPerSecond = 10;
 
     private readonly ConcurrentDictionary<string, TokenBucketRateLimiter> _buckets = new();
 
@@ -22,7 +22,7 @@ public sealed class RateLimits : IDisposable
         {
             throw new ProblemException(StatusCodes.Status429TooManyRequests, $"This key allows {caller.RequestsPerSecond} requests a second. Wait as Retry-After says.")
             {
-                RetryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : Period,
+                RetryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.FromSeconds(1),
             };
         }
     }
@@ -36,11 +36,15 @@ public sealed class RateLimits : IDisposable
         }
     }
 
-    private static TokenBucketRateLimiter Bucket(int requestsPerSecond) => new(new TokenBucketRateLimiterOptions
+    private static TokenBucketRateLimiter Bucket(int requestsPerSecond)
     {
-        TokenLimit = requestsPerSecond * BurstSeconds,
-        TokensPerPeriod = Math.Max(1, requestsPerSecond / 10),
-        ReplenishmentPeriod = requestsPerSecond >= 10 ? Period : TimeSpan.FromSeconds(1d / requestsPerSecond),
-        QueueLimit = 0,
-    });
+        var tokens = Math.Max(1, requestsPerSecond / PeriodsPerSecond);
+        return new(new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = requestsPerSecond * BurstSeconds,
+            TokensPerPeriod = tokens,
+            ReplenishmentPeriod = TimeSpan.FromSeconds((double)tokens / requestsPerSecond),
+            QueueLimit = 0,
+        });
+    }
 }

@@ -32,7 +32,7 @@ public static class EventLogWriter
             {
                 new NpgsqlParameter<string> { TypedValue = StreamOf(type.Aggregate, aggregateId) },
                 new NpgsqlParameter<int> { TypedValue = sequence },
-                new NpgsqlParameter<Guid> { TypedValue = Guid.CreateVersion7(occurredAt < DateTimeOffset.UnixEpoch ? DateTimeOffset.UnixEpoch : occurredAt) },
+                new NpgsqlParameter<Guid> { TypedValue = Guid.CreateVersion7(occurredAt) },
                 new NpgsqlParameter<string> { TypedValue = type.Name },
                 new NpgsqlParameter<string> { TypedValue = type.Topic },
                 new NpgsqlParameter<string> { TypedValue = aggregateId },

@@ -20,6 +20,12 @@ public sealed record Answer(int Status, IReadOnlyDictionary<string, string> Head
         return new Answer(status, named, JsonSerializer.SerializeToUtf8Bytes(body, PlatformJson.Options));
     }
 
+    /// <summary>A 200 with the ETag of that version.</summary>
+    public static Answer Ok<T>(T body, int version) => Json(StatusCodes.Status200OK, body, ("ETag", ETags.Of(version)));
+
+    /// <summary>A 201 with its place and the ETag of that version.</summary>
+    public static Answer Created<T>(string location, T body, int version) => Json(StatusCodes.Status201Created, body, ("Location", location), ("ETag", ETags.Of(version)));
+
     /// <inheritdoc />
     public Task ExecuteAsync(HttpContext httpContext)
     {

@@ -23,6 +23,10 @@ internal static class Check
             ? value
             : throw ProblemException.Invalid(field, $"must have at most {max} characters, without control characters.");
 
+    /// <summary>A text that says something: 1 to <paramref name="max"/> characters.</summary>
+    public static string Name(string? value, string field, int max) =>
+        string.IsNullOrWhiteSpace(Text(Required(value, field), field, max)) ? throw ProblemException.Invalid(field, "must not be empty.") : value!;
+
     /// <summary>An ISO 4217 code: three capital letters.</summary>
     public static string Currency(string? value, string field) =>
         Required(value, field) is { Length: 3 } code && code.All(char.IsAsciiLetterUpper)

@@ -1,7 +1,18 @@
-using Microsoft.AspNetCore.Mvc;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.WebUtilities;
+using Npgsql;
 using OrderPlatform.Contracts.Json;
 
 namespace OrderPlatform.Api.Http;
+
+/// <summary>RFC 9457's problem details, of the type about:blank.</summary>
+/// <param name="Title">The status in words.</param>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Detail">What is wrong and how to mend it.</param>
+/// <param name="Instance">The path that was asked for.</param>
+/// <param name="Errors">What is wrong with which field, by its JSON path.</param>
+public sealed record Problem(
+    string Title, int Status, string Detail, string Instance, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyDictionary<string, string[]>? Errors = null);
 
 /// <summary>A request that cannot be done, as an RFC 9457 problem. Thrown before anything was written, or with the transaction rolled back.</summary>
 /// <param name="status">HTTP status.</param>
@@ -28,20 +39,40 @@ public sealed class ProblemException(int status, string detail) : Exception(deta
 /// <summary>Answers every <see cref="ProblemException"/>, and what the framework refuses, with problem details.</summary>
 internal static class ProblemMiddleware
 {
-    public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>
+    private static readonly TimeSpan DatabaseRetry = TimeSpan.FromSeconds(1);
+
+    public static void UseProblems(this WebApplication app)
     {
-        try
+        app.UseStatusCodePages(context => WriteAsync(context.HttpContext, Refused(context.HttpContext)));
+        app.Use(async (http, next) =>
         {
-            await next(http);
-        }
-        catch (ProblemException e) when (!http.Response.HasStarted)
-        {
-            await WriteAsync(http, e);
-        }
-        catch (BadHttpRequestException e) when (!http.Response.HasStarted)
-        {
-            await WriteAsync(http, new ProblemException(e.StatusCode, e.Message));
-        }
+            try
+            {
+                await next(http);
+            }
+            catch (Exception e) when (!http.Response.HasStarted && Explained(e) is not null)
+            {
+                await WriteAsync(http, Explained(e)!);
+            }
+        });
+    }
+
+    private static ProblemException? Explained(Exception e) => e switch
+    {
+        ProblemException problem => problem,
+        BadHttpRequestException bad => new ProblemException(bad.StatusCode, bad.Message),
+        // 57P01 to 57P05: the server is being shut down or restarted; 25P04: it ended a transaction that took too long
+        NpgsqlException { IsTransient: true } or NpgsqlException { SqlState: ['5', '7', 'P', ..] or "25P04" } =>
+            new ProblemException(StatusCodes.Status503ServiceUnavailable, "The database cannot do this at the moment. Send the request again, with the same Idempotency-Key.") { RetryAfter = DatabaseRetry },
+        { InnerException: { } inner } => Explained(inner), // EF Core wraps
+        _ => null,
+    };
+
+    private static ProblemException Refused(HttpContext http) => new(http.Response.StatusCode, http.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => "There is nothing at this address. /docs lists what there is.",
+        StatusCodes.Status405MethodNotAllowed => $"This address does not take {http.Request.Method}; the header Allow says what it takes.",
+        _ => "The request was refused.",
     });
 
     private static Task WriteAsync(HttpContext http, ProblemException problem)
@@ -51,11 +82,7 @@ internal static class ProblemMiddleware
             http.Response.Headers.RetryAfter = $"{Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds))}";
         }
         http.Response.StatusCode = problem.Status;
-        var details = new ProblemDetails { Status = problem.Status, Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(problem.Status), Detail = problem.Message, Instance = http.Request.Path };
-        if (problem.Errors is not null)
-        {
-            details.Extensions["errors"] = problem.Errors;
-        }
+        var details = new Problem(ReasonPhrases.GetReasonPhrase(problem.Status), problem.Status, problem.Message, http.Request.Path, problem.Errors);
         return http.Response.WriteAsJsonAsync(details, PlatformJson.Options, "application/problem+json", http.RequestAborted);
     }
 }

@@ -41,9 +41,9 @@ public sealed class IdempotentWrites([FromKeyedServices(Connections.Orders)] Npg
                 : throw new ProblemException(StatusCodes.Status422UnprocessableEntity, "This Idempotency-Key was used for another request. Use a new key for a new request.");
         }
         var answer = await work(connection, cancellation);
-        await RecordAsync(connection, caller, key, requestHash, answer, forGood ? DateTimeOffset.MaxValue : clock.GetUtcNow() + Kept, cancellation);
+        var again = await RecordAsync(connection, caller, key, requestHash, answer, forGood ? DateTimeOffset.MaxValue : clock.GetUtcNow() + Kept, cancellation);
         await transaction.CommitAsync(CancellationToken.None); // past this point a caller who has left would only leave the outcome unknown
-        metrics.Done();
+        metrics.Done(again);
         return answer;
     }
 
@@ -86,13 +86,14 @@ public sealed class IdempotentWrites([FromKeyedServices(Connections.Orders)] Npg
     }
 
     // only an expired record can be in the way: the lock is held, and a live one would have been answered
-    private static async Task RecordAsync(NpgsqlConnection connection, string caller, string key, byte[] requestHash, Answer answer, DateTimeOffset expiresAt, CancellationToken cancellation)
+    private static async Task<bool> RecordAsync(NpgsqlConnection connection, string caller, string key, byte[] requestHash, Answer answer, DateTimeOffset expiresAt, CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand(
             """
             INSERT INTO idempotency (caller, key, request_hash, status, headers, body, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
             ON CONFLICT (caller, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status,
                 headers = excluded.headers, body = excluded.body, expires_at = excluded.expires_at
+            RETURNING xmax <> 0 -- a row that was there before
             """,
             connection)
         {
@@ -107,7 +108,7 @@ public sealed class IdempotentWrites([FromKeyedServices(Connections.Orders)] Npg
                 new NpgsqlParameter<DateTime> { TypedValue = expiresAt.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz }, // DateTime.MaxValue is infinity
             },
         };
-        await command.ExecuteNonQueryAsync(cancellation);
+        return (bool)(await command.ExecuteScalarAsync(cancellation))!;
     }
 
     private static long LockOf(string caller, string key) =>

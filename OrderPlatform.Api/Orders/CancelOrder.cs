@@ -6,17 +6,17 @@ using OrderPlatform.Contracts.Events;
 namespace OrderPlatform.Api.Orders;
 
 /// <summary>What a caller may say when cancelling.</summary>
-public sealed record CancelOrderRequest(string? Reason);
+public sealed record CancelOrderRequest(string? Reason = null);
 
 /// <summary>POST /orders/{id}/cancel: ends an order that has not been shipped. One that is cancelled already stays as it is.</summary>
 internal static class CancelOrder
 {
     private const int MaxReasonLength = 500;
 
-    public static async Task<IResult> HandleAsync(HttpContext http, string id, JsonBody<CancelOrderRequest> body, IdempotentWrites writes, TimeProvider clock)
+    public static async Task<IResult> HandleAsync(HttpContext http, string id, JsonBody<CancelOrderRequest> body, IdempotentWrites writes, OrderHints hints, TimeProvider clock)
     {
         var reason = Check.Text(body.Value?.Reason, "reason", MaxReasonLength);
-        return await writes.RunAsync(http, body.Bytes, forGood: false, async (connection, cancellation) =>
+        var answer = await writes.RunAsync(http, body.Bytes, forGood: false, async (connection, cancellation) =>
         {
             while (true)
             {
@@ -37,5 +37,7 @@ internal static class CancelOrder
                 // somebody changed it between reading and writing: decide again on what it is now
             }
         });
+        hints.Announce(id);
+        return answer;
     }
 }

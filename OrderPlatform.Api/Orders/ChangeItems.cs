@@ -13,20 +13,15 @@ public sealed record ChangeItemsRequest(IReadOnlyList<OrderItemRequest?>? Items)
 internal static class ChangeItems
 {
     public static async Task<IResult> HandleAsync(
-        HttpContext http, string id, JsonBody<ChangeItemsRequest> body, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, TimeProvider clock, CancellationToken cancellation)
+        HttpContext http, string id, JsonBody<ChangeItemsRequest> body, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, OrderHints hints, TimeProvider clock, CancellationToken cancellation)
     {
-        var ifMatch = http.Request.Headers.IfMatch is [{ Length: > 0 } etag]
-            ? etag
-            : throw new ProblemException(StatusCodes.Status428PreconditionRequired, "Send If-Match with the ETag of the order that you want to change.");
+        var ifMatch = http.RequireIfMatch();
         var items = OrderItemRequest.Checked(body.Value?.Items);
 
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
         var order = await OrderStore.FindAsync(connection, id, cancellation) ?? throw ProblemException.NotFound($"order {id}");
-        if (ifMatch != "*" && ifMatch != OrderAnswer.ETagOf(order))
-        {
-            throw Stale();
-        }
+        ifMatch.Require(order.Version);
         if (order.Status != OrderStatus.Pending)
         {
             throw new ProblemException(StatusCodes.Status409Conflict, $"The order is {order.Status}; only a Pending order's items can be changed.");
@@ -35,12 +30,10 @@ internal static class ChangeItems
         var after = Order.Apply(order, happened, clock.GetUtcNow().Truncated());
         if (!await OrderStore.UpdateAsync(connection, after, happened, cancellation))
         {
-            throw Stale();
+            throw IfMatch.Stale();
         }
         await transaction.CommitAsync(CancellationToken.None);
+        hints.Announce(id);
         return OrderAnswer.Ok(after);
     }
-
-    private static ProblemException Stale() =>
-        new(StatusCodes.Status412PreconditionFailed, "The order has changed since you read it. Read it again and repeat the change with its new ETag.");
 }

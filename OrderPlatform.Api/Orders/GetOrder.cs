@@ -20,18 +20,17 @@ internal static class GetOrder
         }
         await using var connection = await source.OpenConnectionAsync(cancellation);
         var order = await OrderStore.FindAsync(connection, id, cancellation) ?? throw ProblemException.NotFound($"order {id}");
-        return http.Request.Headers.IfNoneMatch.Contains(OrderAnswer.ETagOf(order))
-            ? Results.StatusCode(StatusCodes.Status304NotModified)
-            : OrderAnswer.Ok(order);
+        return http.HasSeen(order.Version) ? http.NotModified(order.Version) : OrderAnswer.Ok(order);
     }
 
     /// <summary>The order after every event up to a moment; null before its first.</summary>
     internal static async Task<Order?> ReplayAsync(EventLogReader log, string id, DateTimeOffset moment, CancellationToken cancellation)
     {
+        var stream = OrderStore.StreamOf(id);
         Order? order = null;
         while (true)
         {
-            var events = await log.ReadAsync(EventLogWriter.StreamOf(EventTypes.Order, id), order?.Version ?? 0, ReplayPage, cancellation);
+            var events = await log.ReadAsync(stream, order?.Version ?? 0, ReplayPage, cancellation);
             foreach (var recorded in events)
             {
                 if (recorded.OccurredAt > moment)

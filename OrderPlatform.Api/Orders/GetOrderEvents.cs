@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
-using OrderPlatform.Contracts.Events;
 
 namespace OrderPlatform.Api.Orders;
 
@@ -26,7 +25,7 @@ internal static class GetOrderEvents
     {
         var size = Paging.Limit(limit);
         var after = Paging.Unpack(cursor, SequenceCursor.Parse)?.Sequence ?? 0;
-        var events = await log.ReadAsync(EventLogWriter.StreamOf(EventTypes.Order, id), after, size + 1, cancellation);
+        var events = await log.ReadAsync(OrderStore.StreamOf(id), after, size + 1, cancellation);
         if (events.Count == 0 && after == 0)
         {
             throw ProblemException.NotFound($"order {id}");

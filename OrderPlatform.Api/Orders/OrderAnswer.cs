@@ -5,9 +5,7 @@ namespace OrderPlatform.Api.Orders;
 /// <summary>An order as an answer: with its ETag, which is its version.</summary>
 internal static class OrderAnswer
 {
-    public static Answer Created(Order order) => Answer.Json(StatusCodes.Status201Created, order, ("Location", $"/orders/{order.Id}"), ("ETag", ETagOf(order)));
+    public static Answer Created(Order order) => Answer.Created($"/orders/{order.Id}", order, order.Version);
 
-    public static Answer Ok(Order order) => Answer.Json(StatusCodes.Status200OK, order, ("ETag", ETagOf(order)));
-
-    public static string ETagOf(Order order) => $"\"{order.Version}\"";
+    public static Answer Ok(Order order) => Answer.Ok(order, order.Version);
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Npgsql;
 using NpgsqlTypes;
 using OrderPlatform.Api.EventLog;
+using OrderPlatform.Api.Http;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
 
@@ -108,13 +109,20 @@ internal static class OrderStore
         return orders;
     }
 
+    /// <summary>The stream of the order of that id, in whatever case the id is written.</summary>
+    /// <exception cref="ProblemException">404: no order has such an id.</exception>
+    public static string StreamOf(string id) => Guid.TryParseExact(id, "D", out var guid)
+        ? EventLogWriter.StreamOf(EventTypes.Order, guid.ToString("D"))
+        : throw ProblemException.NotFound($"order {id}");
+
     private static async Task<Order?> SingleAsync(NpgsqlCommand command, CancellationToken cancellation)
     {
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         return await reader.ReadAsync(cancellation) ? Read(reader) : null;
     }
 
-    private static Order Read(NpgsqlDataReader reader) => new(
+    /// <summary>The order of a row that has the columns of an order, in their order.</summary>
+    public static Order Read(NpgsqlDataReader reader) => new(
         reader.GetGuid(0).ToString("D"),
         reader.GetString(1),
         reader.GetString(2),

@@ -1,4 +1,5 @@
 using OrderPlatform.Api.Authentication;
+using OrderPlatform.Api.Description;
 using OrderPlatform.Api.Http;
 
 namespace OrderPlatform.Api.Orders;
@@ -14,9 +15,16 @@ internal static class OrdersApi
 
         write.MapPost("/", PlaceOrder.HandleAsync).WithName("PlaceOrder").WithSummary("Place an order").Produces<Order>(StatusCodes.Status201Created);
         read.MapGet("/", ListOrders.HandleAsync).WithName("ListOrders").WithSummary("List orders, newest first").Produces<Page<Order>>();
-        read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>();
+        read.MapGet("/search", SearchOrders.HandleAsync).WithName("SearchOrders").WithSummary("Search orders by words and parts of them, newest first").Produces<Page<Order>>();
+        read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>().SendsVersionsOnce();
         read.MapGet("/{id}/events", GetOrderEvents.HandleAsync).WithName("GetOrderEvents").WithSummary("Read an order's history").Produces<Page<OrderEventView>>();
-        write.MapPost("/{id}/cancel", CancelOrder.HandleAsync).WithName("CancelOrder").WithSummary("Cancel an order").Produces<Order>();
-        write.MapPatch("/{id}/items", ChangeItems.HandleAsync).WithName("ChangeItems").WithSummary("Replace a pending order's items").Produces<Order>();
+        read.MapGet("/{id}/status", GetOrderStatus.HandleAsync).WithName("GetOrderStatus").WithSummary("Read where an order stands").Produces<OrderStanding>();
+        read.MapGet("/{id}/stream", StreamOrder.HandleAsync).WithName("StreamOrder").WithSummary("Follow an order's status")
+            .Produces<OrderStatusView>(StatusCodes.Status200OK, "text/event-stream").Produces(StatusCodes.Status204NoContent)
+            .TakesHeader("Last-Event-ID", "The id of the last event that was seen: what follows it is sent.").CanAnswer(StatusCodes.Status400BadRequest);
+        write.MapPost("/{id}/cancel", CancelOrder.HandleAsync).WithName("CancelOrder").WithSummary("Cancel an order").Produces<Order>()
+            .Accepts<CancelOrderRequest>(isOptional: true, "application/json");
+        write.MapPatch("/{id}/items", ChangeItems.HandleAsync).WithName("ChangeItems").WithSummary("Replace a pending order's items").Produces<Order>()
+            .CanAnswer(StatusCodes.Status409Conflict);
     }
 }

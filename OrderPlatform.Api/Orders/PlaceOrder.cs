@@ -8,11 +8,14 @@ namespace OrderPlatform.Api.Orders;
 
 /// <summary>What a caller sends to place an order.</summary>
 /// <param name="OccurredAt">For imports of the past only: the order's own date. It needs the import scope, and the order is complete from the start.</param>
-public sealed record PlaceOrderRequest(string? CustomerId, string? Currency, IReadOnlyList<OrderItemRequest?>? Items, DateTimeOffset? OccurredAt);
+public sealed record PlaceOrderRequest(string? CustomerId, string? Currency, IReadOnlyList<OrderItemRequest?>? Items, DateTimeOffset? OccurredAt = null);
 
 /// <summary>POST /orders: writes an order once, with the event that tells of it.</summary>
 internal static class PlaceOrder
 {
+    /// <summary>ClickHouse's dates begin here.</summary>
+    private static readonly DateTimeOffset EarliestImport = DateTimeOffset.UnixEpoch;
+
     public static async Task<IResult> HandleAsync(HttpContext http, JsonBody<PlaceOrderRequest> body, IdempotentWrites writes, TimeProvider clock)
     {
         var now = clock.GetUtcNow().Truncated();
@@ -40,9 +43,9 @@ internal static class PlaceOrder
             var created = Order.Place(id, customerId, currency, items, now);
             return (Order.Apply(null, created, now), created);
         }
-        if (occurredAt > now)
+        if (occurredAt > now || occurredAt < EarliestImport)
         {
-            throw ProblemException.Invalid("occurredAt", "must not be in the future.");
+            throw ProblemException.Invalid("occurredAt", $"must be from {UtcTime.Format(EarliestImport)} to now.");
         }
         var imported = Order.Import(id, customerId, currency, items, occurredAt.Truncated());
         return (Order.Apply(null, imported, imported.OrderedAt), imported);

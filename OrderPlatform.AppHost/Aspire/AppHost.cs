@@ -27,6 +27,7 @@ var relay = AddService<Projects.OrderPlatform_Relay>("relay")
 
 // Members of consumer groups: no HTTP traffic either, so their number is fixed.
 var projections = AddService<Projects.OrderPlatform_Projections>("projections")
+    .WithReference(engines.Orders)
     .WithReference(engines.Views)
     .WithReference(engines.Kafka)
     .WithReference(engines.Redis)
@@ -41,6 +42,8 @@ var api = AddService<Projects.OrderPlatform_Api>("api", port: isRun ? 5080 : nul
     .WithReference(engines.Kafka)
     .WithReference(engines.Redis)
     .WithReference(engines.ClickHouse)
+    // what is encrypted with it outlives every run and deployment, so a deployed one is given, not generated
+    .WithEnvironment("Privacy__MasterKey", isRun ? builder.AddGeneratedSecret("privacy-master-key") : builder.AddParameter("privacy-master-key", secret: true))
     .WithExternalHttpEndpoints()
     .ScaledBetween(2, 6);
 

@@ -38,15 +38,10 @@ internal sealed class DataFolder : IDisposable
     }
 
     /// <summary>The development key with every scope: made once, readable by this user only.</summary>
-    public string ApiKey()
-    {
-        var file = Named("api-key");
-        if (!File.Exists(file))
-        {
-            WritePrivately(file, "dev-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(20)));
-        }
-        return File.ReadAllText(file).Trim();
-    }
+    public string ApiKey() => Secret("api-key", () => "dev-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(20)));
+
+    /// <summary>What customers' keys are wrapped with. Without it their personal fields cannot be read any more.</summary>
+    public string MasterKey() => Secret("master-key", () => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
 
     /// <summary>The path of <paramref name="name"/> in this folder.</summary>
     public string Named(string name) => System.IO.Path.Combine(Path, name);
@@ -69,6 +64,16 @@ internal sealed class DataFolder : IDisposable
     {
         File.Delete(RunFile);
         _lock.Dispose();
+    }
+
+    private string Secret(string name, Func<string> make)
+    {
+        var file = Named(name);
+        if (!File.Exists(file))
+        {
+            WritePrivately(file, make());
+        }
+        return File.ReadAllText(file).Trim();
     }
 
     private static FileStream TakeLock(string path)

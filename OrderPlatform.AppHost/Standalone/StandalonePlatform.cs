@@ -74,8 +74,16 @@ internal sealed class StandalonePlatform : IAsyncDisposable
 
     private Supervised Engine(IEngine engine, int port) => new(
         engine.Name,
-        async cancellation => (await RunningEngine.StartAsync(engine, _data.Named(engine.Name), port, line => _console.Log(engine.Name, line), cancellation)).Process,
+        async cancellation => (await RunningEngine.StartAsync(engine, _data.Named(engine.Name), port, line => Log(engine, line), cancellation)).Process,
         _console);
+
+    private void Log(IEngine engine, string line)
+    {
+        if (!engine.IsRoutine(line))
+        {
+            _console.Log(engine.Name, line);
+        }
+    }
 
     private Supervised Service(string name, string project, Uri url) =>
         new(name, cancellation => _processes!.StartWebAsync(name, project, url, cancellation), _console);
@@ -93,6 +101,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         ["Logging__Console__FormatterName"] = "simple",
         ["Logging__Console__FormatterOptions__SingleLine"] = "true",
         ["Authentication__DevelopmentKey"] = _data.ApiKey(),
+        ["Privacy__MasterKey"] = _data.MasterKey(),
     };
 
     private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);

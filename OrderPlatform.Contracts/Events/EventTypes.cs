@@ -17,6 +17,12 @@ public static class EventTypes
     /// <summary>The aggregate kind of orders.</summary>
     public const string Order = "order";
 
+    /// <summary>The aggregate kind of a product's stock.</summary>
+    public const string Stock = "stock";
+
+    /// <summary>The aggregate kind of customers.</summary>
+    public const string Customer = "customer";
+
     /// <summary>The kind of what is derived from orders for analytics: no aggregate of its own, it has the order's key and sequence.</summary>
     public const string Sales = "sales";
 
@@ -27,6 +33,9 @@ public static class EventTypes
         new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
         new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
         new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
+        new("StockReceived.v1", typeof(StockReceived), Stock, Topics.InventoryEvents),
+        new("CustomerRegistered.v1", typeof(CustomerRegistered), Customer, Topics.CustomerEvents),
+        new("CustomerChanged.v1", typeof(CustomerChanged), Customer, Topics.CustomerEvents),
         new("SalesFact.v1", typeof(SalesFact), Sales, Topics.OrdersAnalytics),
     ];
 

@@ -64,7 +64,17 @@ public static class KafkaServer
         builder.Services.AddSingleton<ILoggerFactory>(new QuietLogging(logging));
         builder.Services.AddSingleton(new KafkaConnection(broker, drops, new RequestBudget()));
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(1));
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>>(new BlockPool());
         builder.WebHost.UseKestrelCore();
+        // requests are answered without waiting for anything but the page cache, so they need no thread of their own
+        builder.WebHost.UseSockets(sockets =>
+        {
+            sockets.UnsafePreferInlineScheduling = true;
+            // a block a connection, for half of the system calls of receiving
+            sockets.WaitForDataBeforeAllocatingBuffer = false;
+            // the file is read ahead of the socket by a few chunks
+            sockets.MaxWriteBufferSize = 256 * 1024;
+        });
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, broker.Options.Port, l => l.UseConnectionHandler<KafkaConnection>()));
         return builder.Build();
     }

@@ -84,6 +84,11 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
     }
 
     /// <inheritdoc />
+    /// <remarks>LOG is PostgreSQL's level above ERROR: its settings cannot leave out the one without the other. The FATAL is its answer to the question whether it is ready.</remarks>
+    public bool IsRoutine(string line) =>
+        line.Contains("] LOG:  ", StringComparison.Ordinal) || line.EndsWith("FATAL:  the database system is starting up", StringComparison.Ordinal);
+
+    /// <inheritdoc />
     public async Task<bool> IsReadyAsync(int port, CancellationToken cancellation)
     {
         try

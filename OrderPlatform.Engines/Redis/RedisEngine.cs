@@ -67,7 +67,7 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
 
     private ChildCommand Server(string dataFolder, int port) =>
         ChildCommand.DotNet(Path.Combine(_cache.PathOf(EnginePackages.Garnet), "GarnetServer.dll"),
-            "--port", $"{port}", "--bind", "127.0.0.1",
+            "-q", "--port", $"{port}", "--bind", "127.0.0.1",
             // without the storage tier, what does not fit into the memory is dropped
             "-m", "128m", "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
             // with the default device, writes are acknowledged and not kept; after a failed recovery, the default goes on without the data

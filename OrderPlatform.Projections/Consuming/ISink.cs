@@ -35,9 +35,12 @@ public interface ISink
     /// <exception cref="Exception">The store failed: the same batch is given again, for as long as it takes.</exception>
     Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
 
-    /// <summary>Looks whether the store still is what it was, while there is nothing to write. Called about once a second then.</summary>
-    /// <exception cref="Exception">It is not, or cannot say: the consumer starts over from the store's progress.</exception>
-    Task CheckAsync(CancellationToken cancellation) => Task.CompletedTask;
+    /// <summary>
+    /// Everything of these partitions that was published before the time is in the store. Called about once a second, for a
+    /// store whose answers say how far they are complete, and so that an emptied store is noticed while nothing happens.
+    /// </summary>
+    /// <exception cref="ProgressLostException">As for a write.</exception>
+    Task CaughtUpAsync(IReadOnlyList<TopicPartition> partitions, DateTimeOffset until, CancellationToken cancellation) => Task.CompletedTask;
 }
 
 /// <summary>The store's progress is not where this consumer left it: another one owns the partition by now, or the store was emptied.</summary>

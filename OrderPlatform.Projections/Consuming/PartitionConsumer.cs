@@ -13,7 +13,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
 
     // a batch holds no more than this, however many records the sink would take
     private const int MaxBatchBytes = 16 * 1024 * 1024;
@@ -70,7 +70,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private async Task ConsumeAsync(IConsumer<byte[], byte[]> consumer, Backoff backoff, CancellationToken stopping)
     {
         _batch.Clear();
-        var checkedAt = Stopwatch.GetTimestamp();
+        var toldAt = Stopwatch.GetTimestamp();
         while (true)
         {
             Collect(consumer, stopping);
@@ -83,13 +83,32 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
                 _held.Written(records).ToList().ForEach(consumer.StoreOffset);
                 state.Wrote(sink, records);
             }
-            else if (Stopwatch.GetElapsedTime(checkedAt) > CheckInterval)
-            {
-                await sink.CheckAsync(stopping);
-                checkedAt = Stopwatch.GetTimestamp();
-            }
             _batch.Clear();
             state.Caught(sink, consumer, _held);
+            if (Stopwatch.GetElapsedTime(toldAt) > TellInterval)
+            {
+                await TellAsync(stopping);
+                toldAt = Stopwatch.GetTimestamp();
+            }
+        }
+    }
+
+    private async Task TellAsync(CancellationToken stopping)
+    {
+        var status = state.Projections[sink.Name];
+        List<TopicPartition> complete = [.. status.Lag.Where(partition => partition.Value == 0).Select(partition => partition.Key)];
+        if (complete.Count == 0)
+        {
+            return;
+        }
+        try
+        {
+            await sink.CaughtUpAsync(complete, status.CompleteUntil[complete[0]], stopping);
+        }
+        catch (Exception e) when (e is not ProgressLostException && !stopping.IsCancellationRequested)
+        {
+            // the store is away: it is told again, and the next batch waits for it
+            state.Failing(sink, e.Message);
         }
     }
 

@@ -105,7 +105,7 @@ public sealed class SalesFactsProjection : ISink
     }
 
     /// <inheritdoc />
-    public Task CheckAsync(CancellationToken cancellation) => SoundAsync(cancellation);
+    public Task CaughtUpAsync(IReadOnlyList<TopicPartition> partitions, DateTimeOffset until, CancellationToken cancellation) => SoundAsync(cancellation);
 
     // nothing pending, and ClickHouse holds what was written: else nothing may be planned on it
     private async Task<PlanState> SoundAsync(CancellationToken cancellation)

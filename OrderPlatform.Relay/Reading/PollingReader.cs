@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OrderPlatform.Relay.Reading;
 
@@ -7,58 +6,65 @@ namespace OrderPlatform.Relay.Reading;
 public sealed record LogBatch(IReadOnlyList<LoggedEvent> Events, Checkpoint After);
 
 /// <summary>
-/// Reads the log in an order that never skips a late commit and never reverses an aggregate's events (DESIGN decision 2).
+/// Reads the log in an order that never skips a late commit and never reverses an aggregate's events.
 /// </summary>
 /// <remarks>
-/// A window ends at pg_snapshot_xmin of the statement that opens it: every transaction below has ended, so its rows are all
-/// visible, then and later. Within a window rows go by position, which is taken under the aggregate's lock. A cut anywhere
-/// else could part two transactions of one aggregate whose ids and lock order differ.
+/// A window is what one snapshot shows beyond another: exactly the rows of the transactions that committed in between. Who
+/// appends to an aggregate holds its row, so the one before has committed, and is in every snapshot that shows the one after:
+/// an aggregate's events never come in the wrong window, and within a window they go by position, which is taken under the
+/// row's lock. No open transaction holds the reading up; docs/decisions/0010 says why windows of transaction ids are not enough.
 /// </remarks>
 public static class PollingReader
 {
     private const string Columns = "position, stream, sequence, event_id, type, topic, key, occurred_at, recorded_at, traceparent, payload";
 
+    // what the last snapshot did not show: transactions that had not begun, and those that were still open
     private const string NewWindow =
         $"""
-        WITH horizon AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin)
-        SELECT horizon.xmin, events.* FROM horizon LEFT JOIN LATERAL (
-            SELECT {Columns} FROM event_log
-            WHERE transaction_id >= $1 AND transaction_id < horizon.xmin
+        WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
+        SELECT now.snapshot::text, events.* FROM now LEFT JOIN LATERAL (
+            SELECT {Columns} FROM event_log WHERE transaction_id >= pg_snapshot_xmax($1::pg_snapshot)
+            UNION ALL
+            SELECT {Columns} FROM event_log WHERE transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
             ORDER BY position LIMIT $2) AS events ON true
         ORDER BY position
         """;
 
-    // IS TRUE hides the window from the planner: a window of millions, after a long pause, is walked by position and not sorted again for each batch
+    // a window of millions, after a long pause, is walked by position: it is not sorted again for each batch
     private const string OpenWindow =
         $"""
-        SELECT $2::xid8, {Columns} FROM event_log
-        WHERE (transaction_id >= $1) IS TRUE AND (transaction_id < $2) IS TRUE AND position > $3
+        SELECT $2, {Columns} FROM event_log
+        WHERE position > $3 AND NOT pg_visible_in_snapshot(transaction_id, $1::pg_snapshot) AND pg_visible_in_snapshot(transaction_id, $2::pg_snapshot)
         ORDER BY position LIMIT $4
         """;
 
     /// <summary>The next events after a checkpoint, at most <paramref name="limit"/>; the checkpoint after them also moves when there are none.</summary>
     public static async Task<LogBatch> ReadAsync(NpgsqlConnection connection, Checkpoint done, int limit, CancellationToken cancellation)
     {
-        await using var command = done.IsOpen
-            ? new NpgsqlCommand(OpenWindow, connection) { Parameters = { Xid(done.From), Xid(done.To), new NpgsqlParameter<long> { TypedValue = done.Position }, new NpgsqlParameter<int> { TypedValue = limit } } }
-            : new NpgsqlCommand(NewWindow, connection) { Parameters = { Xid(done.From), new NpgsqlParameter<int> { TypedValue = limit } } };
+        await using var command = new NpgsqlCommand(done.To is null ? NewWindow : OpenWindow, connection);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = done.From });
+        if (done.To is not null)
+        {
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = done.To });
+            command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = done.Position });
+        }
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
+
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var events = new List<LoggedEvent>();
         var to = done.To;
         while (await reader.ReadAsync(cancellation))
         {
-            to = reader.GetFieldValue<ulong>(0);
+            to = reader.GetString(0);
             if (!reader.IsDBNull(1))
             {
                 events.Add(Read(reader));
             }
         }
-        return new LogBatch(events, events.Count == limit ? done.At(to, events[^1].Position) : Checkpoint.After(to));
+        return new LogBatch(events, events.Count == limit ? new Checkpoint(done.From, to, events[^1].Position) : Checkpoint.After(to!));
     }
 
     private static LoggedEvent Read(NpgsqlDataReader reader) => new(
         reader.GetInt64(1), reader.GetString(2), reader.GetInt32(3), reader.GetGuid(4), reader.GetString(5), reader.GetString(6), reader.GetString(7),
         reader.GetFieldValue<DateTimeOffset>(8), reader.GetFieldValue<DateTimeOffset>(9), reader.IsDBNull(10) ? null : reader.GetString(10), reader.GetFieldValue<byte[]>(11));
-
-    private static NpgsqlParameter<ulong> Xid(ulong value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Xid8 };
 }

@@ -11,11 +11,13 @@ namespace OrderPlatform.ServiceDefaults.Clients;
 public static class ClientExtensions
 {
     /// <summary>A pooled <see cref="NpgsqlDataSource"/>, keyed by the connection's name.</summary>
-    public static void AddPostgres(this IHostApplicationBuilder builder, string connectionName)
+    /// <param name="transactionTimeout">The server ends a transaction that takes longer (PostgreSQL's transaction_timeout); null leaves that to the server.</param>
+    public static void AddPostgres(this IHostApplicationBuilder builder, string connectionName, TimeSpan? transactionTimeout = null)
     {
         var connectionString = new NpgsqlConnectionStringBuilder(builder.Configuration.Required(connectionName))
         {
             ApplicationName = builder.Environment.ApplicationName,
+            Options = transactionTimeout is { } timeout ? $"-c transaction_timeout={timeout.TotalMilliseconds:0}" : null,
         };
         builder.Services.AddKeyedSingleton(connectionName, (_, _) => NpgsqlDataSource.Create(connectionString));
         builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(

@@ -19,6 +19,9 @@ public sealed class PlatformFixture : IAsyncLifetime
     /// <summary>The Api, with the development key in every request.</summary>
     public async Task<HttpClient> ApiAsync() => (await _running.Value).Api;
 
+    /// <summary>Npgsql connection string of the orders database.</summary>
+    public async Task<string> PostgresAsync() => (string)(await RunFileAsync())["postgres"]!;
+
     /// <summary>What run.json says.</summary>
     public async Task<JsonObject> RunFileAsync() => (await _running.Value).RunFile;
 

@@ -12,17 +12,20 @@ namespace OrderPlatform.Tests;
 /// </summary>
 public sealed class PlatformFixture : IAsyncLifetime
 {
-    private const string Secret = "OnlyForThisTestRun1";
+    private const string Secret = "OnlyForThisTestRun1OnlyForThisTestRun1";
     private const string DevelopmentKey = "development-api-key";
 
     // the first run downloads the images
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(10);
-    private static readonly string[] Secrets = [DevelopmentKey, "postgres-password", "redis-password", "clickhouse-password", "grafana-admin-password"];
+    private static readonly string[] Secrets = [DevelopmentKey, "privacy-master-key", "postgres-password", "redis-password", "clickhouse-password", "grafana-admin-password"];
 
     private readonly Lazy<Task<Running>> _running = new(StartAsync);
 
     /// <summary>The Api, with the development key in every request.</summary>
     public async Task<HttpClient> ApiAsync() => (await _running.Value).Api;
+
+    /// <summary>Npgsql connection string of the orders database.</summary>
+    public async Task<string> PostgresAsync() => (await _running.Value).Postgres;
 
     /// <inheritdoc />
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
@@ -56,7 +59,7 @@ public sealed class PlatformFixture : IAsyncLifetime
 
             var api = platform.CreateHttpClient("api");
             api.DefaultRequestHeaders.Add("X-Api-Key", Secret);
-            return new Running(builder, api);
+            return new Running(builder, api, (await platform.GetConnectionStringAsync("orders", bound.Token))!);
         }
         catch
         {
@@ -74,5 +77,5 @@ public sealed class PlatformFixture : IAsyncLifetime
         }
     }
 
-    private sealed record Running(IDistributedApplicationTestingBuilder Host, HttpClient Api);
+    private sealed record Running(IDistributedApplicationTestingBuilder Host, HttpClient Api, string Postgres);
 }

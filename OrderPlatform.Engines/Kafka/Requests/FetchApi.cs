@@ -12,12 +12,22 @@ internal static class FetchApi
 {
     private const int BytesMax = 100 << 20;
 
+    /// <summary>
+    /// What an answer aims at, shared evenly by the partitions asked for: a client reads an answer only when it is whole,
+    /// so that several of a few MB keep both sides at work where one of many MB lets each wait for the other.
+    /// </summary>
+    private const int BytesAimed = 2 << 20;
+
+    private const int PartitionBytesMin = 64 * 1024;
+
     private sealed record Wanted(int Partition, int LeaderEpoch, long Offset, int BytesMax, PartitionLog? Log);
 
     private sealed record WantedTopic(string Name, Guid Id, bool IsKnown, List<Wanted> Partitions);
 
     private sealed record Fetch(TimeSpan WaitMax, int BytesMin, int BytesMax, int SessionId, List<WantedTopic> Topics)
     {
+        public int PartitionCount => Topics.Sum(t => t.Partitions.Count);
+
         public IEnumerable<Wanted> Partitions => Topics.SelectMany(t => t.Partitions);
     }
 
@@ -83,9 +93,10 @@ internal static class FetchApi
     {
         results.Clear();
         var (filled, hasError) = (0, false);
+        var share = Math.Max(PartitionBytesMin, BytesAimed / Math.Max(1, fetch.PartitionCount));
         foreach (var wanted in fetch.Partitions)
         {
-            var bytesMax = Math.Min(wanted.BytesMax, fetch.BytesMax - filled);
+            var bytesMax = Math.Min(Math.Min(wanted.BytesMax, share), fetch.BytesMax - filled);
             var result =
                 wanted.Log is null ? new ReadResult(ErrorCode.UnknownTopicOrPartition, -1, -1)
                 : wanted.LeaderEpoch > 0 ? new ReadResult(ErrorCode.UnknownLeaderEpoch, -1, -1)
@@ -99,11 +110,9 @@ internal static class FetchApi
 
     private static async Task WaitAsync(Fetch fetch, List<ReadResult> results, Request request)
     {
-        var clock = request.Broker.Options.Clock;
-        var since = clock.GetTimestamp();
         var signal = new AppendSignal();
-        await using var patience = clock.CreateTimer(s => ((AppendSignal)s!).Set(), signal, fetch.WaitMax, Timeout.InfiniteTimeSpan);
-        await using var closed = request.Closed.UnsafeRegister(s => ((AppendSignal)s!).Set(), signal);
+        await using var patience = request.Broker.Options.Clock.CreateTimer(s => ((AppendSignal)s!).End(), signal, fetch.WaitMax, Timeout.InfiniteTimeSpan);
+        await using var closed = request.Closed.UnsafeRegister(s => ((AppendSignal)s!).End(), signal);
         foreach (var wanted in fetch.Partitions)
         {
             wanted.Log?.Subscribe(signal);
@@ -115,7 +124,7 @@ internal static class FetchApi
                 signal.Reset();
                 Release(results);
                 // after the reset, so that no append is missed
-                if (TryFill(fetch, results) || clock.GetElapsedTime(since) >= fetch.WaitMax || request.Closed.IsCancellationRequested)
+                if (TryFill(fetch, results) || signal.IsOver)
                 {
                     return;
                 }

@@ -12,11 +12,20 @@ internal sealed class KafkaConnection(Broker broker, DropLog drops, RequestBudge
 {
     private const int ReadChunk = 64 * 1024;
 
+    /// <summary>Each holds a block of 64 KB to receive into.</summary>
+    private const int ConnectionsMax = 1000;
+
+    private int _connections;
+
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
         var remote = $"{connection.RemoteEndPoint}";
         try
         {
+            if (Interlocked.Increment(ref _connections) > ConnectionsMax)
+            {
+                throw new ConnectionDroppedException($"{ConnectionsMax} connections are open already");
+            }
             await ServeAsync(connection);
         }
         catch (Exception e) when (e is ConnectionDroppedException or MalformedRequestException)
@@ -30,6 +39,10 @@ internal sealed class KafkaConnection(Broker broker, DropLog drops, RequestBudge
         catch (Exception e)
         {
             drops.Dropped(remote, $"a fault of the broker: {e.GetType().Name}: {e.Message}");
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _connections);
         }
     }
 

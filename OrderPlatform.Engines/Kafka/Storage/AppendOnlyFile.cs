@@ -38,11 +38,12 @@ internal sealed class AppendOnlyFile : IDisposable
         {
             RandomAccess.Write(Handle, piece, Length);
         }
-        catch
+        catch (Exception e)
         {
             _tailIsDirty = true;
             CutTo(Length);
-            throw;
+            // EFBIG, the limit on the size of a file, is an argument's fault to the runtime
+            throw e is ArgumentOutOfRangeException ? new IOException("The file may not grow any more.", e) : e;
         }
         Length += piece.Length;
     }

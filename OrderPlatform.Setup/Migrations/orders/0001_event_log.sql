@@ -3,7 +3,7 @@
 CREATE TABLE event_log (
     -- taken under the aggregate's row lock, one at a time (an identity's cache is 1): orders the events of an aggregate
     position       bigint GENERATED ALWAYS AS IDENTITY,
-    -- what the relay's windows are cut by: everything below pg_snapshot_xmin() is visible for good
+    -- tells which snapshots show the row: the relay publishes what one shows beyond another
     transaction_id xid8        NOT NULL DEFAULT pg_current_xact_id(),
     stream         text        NOT NULL, -- {aggregate}/{id}
     sequence       int         NOT NULL CHECK (sequence > 0),

@@ -10,10 +10,10 @@ CREATE TABLE relay_lease (
 
 CREATE TABLE relay_checkpoint (
     name              text PRIMARY KEY REFERENCES relay_lease,
-    system_identifier bigint NOT NULL, -- of the cluster whose transaction ids these are
-    from_xid          xid8   NOT NULL, -- the window that is being published: from <= transaction_id < to,
-    to_xid            xid8   NOT NULL, -- in the order of position; from = to: none is open
-    position          bigint NOT NULL  -- published up to here within the window
+    system_identifier bigint      NOT NULL, -- of the cluster whose transaction ids these are
+    from_snapshot     pg_snapshot NOT NULL, -- all that it shows is published
+    to_snapshot       pg_snapshot,          -- the end of the window that is being published; null: none is open
+    position          bigint      NOT NULL  -- published up to here within the window
 );
 
 INSERT INTO relay_lease (name) VALUES ('polling');

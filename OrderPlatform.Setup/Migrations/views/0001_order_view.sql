@@ -20,10 +20,12 @@ CREATE TABLE order_view (
     items        jsonb          NOT NULL,
     created_at   timestamptz    NOT NULL,
     updated_at   timestamptz    NOT NULL,
-    search_text  text           NOT NULL, -- what a person may look for, in lower case
-    search       tsvector GENERATED ALWAYS AS (to_tsvector('simple', search_text)) STORED
+    search_text  text           NOT NULL, -- what a person may look for that only new items change, in lower case
+    search_words text GENERATED ALWAYS AS (search_text || ' ' || lower(status) || ' ' || lower(currency)) STORED,
+    search       tsvector GENERATED ALWAYS AS (to_tsvector('simple', search_text || ' ' || lower(status) || ' ' || lower(currency))) STORED
 );
+-- words shorter than a trigram are looked for whole, longer ones as parts
 CREATE INDEX order_view_by_word ON order_view USING gin (search);
-CREATE INDEX order_view_by_part ON order_view USING gin (search_text gin_trgm_ops);
+CREATE INDEX order_view_by_part ON order_view USING gin (search_words gin_trgm_ops);
 CREATE INDEX order_view_of_customer ON order_view (customer_id, created_at DESC);
 CREATE INDEX order_view_newest ON order_view (created_at DESC, order_id DESC);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Processes;
 
 namespace OrderPlatform.Tests.Engines.ClickHouse;
 
@@ -83,7 +84,10 @@ public sealed class ClickHouseDurabilityTests : IDisposable
         await using var running = await StartAsync();
         using var http = new ClickHouseHttp(running.Port);
         var lines = new ConcurrentQueue<string>();
-        await Should.ThrowAsync<EngineException>(() => RunningEngine.StartAsync(_engine, _folder, 0, lines.Enqueue, Cancellation));
+        await using (var second = ChildProcess.Start("second", await _engine.PrepareAsync(_folder, LoopbackPort.Free(), Cancellation), lines.Enqueue))
+        {
+            (await second.Exited.WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).ShouldBe(1);
+        }
         lines.Last().ShouldEndWith("stop the other process that uses it, or give another --data.");
         var endless = http.GetAsync(("query", "SELECT count() FROM numbers(1e13) WHERE NOT ignore(number)"));
         var since = System.Diagnostics.Stopwatch.GetTimestamp();

@@ -1,0 +1,122 @@
+using System.Text.Json;
+using OrderPlatform.Contracts.Json;
+using OrderPlatform.Contracts.Rankings;
+using OrderPlatform.Projections.Consuming;
+using OrderPlatform.ServiceDefaults.Clients;
+using StackExchange.Redis;
+
+namespace OrderPlatform.Projections.Rankings;
+
+/// <summary>The rankings in Redis: read and written as <see cref="RankingKeys"/> says.</summary>
+/// <remarks>Every call is bounded: the client leaves calls open for ever when its server is killed.</remarks>
+internal sealed class RankingStore(IConnectionMultiplexer redis)
+{
+    private const int CleaningChunk = 500;
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(5);
+
+    private IDatabase Database => redis.GetDatabase();
+
+    /// <summary>Finishes what a crash has cut off and gives the generation and its offsets by partition. An empty store begins a new generation.</summary>
+    public async Task<(string Generation, IReadOnlyDictionary<int, long> Offsets)> ResumeAsync(CancellationToken cancellation)
+    {
+        var plan = (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Plan).WaitAsync(Bound, cancellation);
+        RedisKey[] keys = [RankingKeys.State, .. string.IsNullOrEmpty(plan) ? [] : KeysOf(plan)];
+        var answer = await Database.EvaluateAsync(RankingScripts.Resume, keys, [Guid.NewGuid().ToString("N")[..8]], Bound, cancellation);
+        var state = ((string[])answer!).Chunk(2).ToDictionary(field => field[0], field => field[1]);
+        return (
+            state[RankingKeys.Generation],
+            state.Where(field => field.Key.StartsWith(RankingKeys.Offset, StringComparison.Ordinal)).ToDictionary(field => int.Parse(field.Key[RankingKeys.Offset.Length..]), field => long.Parse(field.Value)));
+    }
+
+    /// <summary>The last sequence of each order that this generation has booked.</summary>
+    /// <exception cref="ProgressLostException">The store is of another generation.</exception>
+    public async Task<Dictionary<string, int>> SequencesAsync(string generation, IReadOnlyList<string> orderIds, CancellationToken cancellation)
+    {
+        var current = Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
+        var entries = Database.StringGetAsync([.. orderIds.Select(id => (RedisKey)RankingKeys.Order(id))]);
+        if (await current.WaitAsync(Bound, cancellation) != generation)
+        {
+            throw Lost();
+        }
+        return orderIds.Zip(await entries.WaitAsync(Bound, cancellation), (id, entry) => (Id: id, Entry: CachedStatus.Parse(entry)))
+            .Where(order => order.Entry?.Generation == generation)
+            .ToDictionary(order => order.Id, order => order.Entry!.Sequence);
+    }
+
+    /// <summary>Writes a batch, or finds that it is in already.</summary>
+    /// <exception cref="ProgressLostException">The store is not where the batch goes on.</exception>
+    public async Task WriteAsync(Batch batch, CancellationToken cancellation)
+    {
+        RedisKey[] keys =
+        [
+            RankingKeys.State,
+            .. batch.Rankings.SelectMany(ranking => new RedisKey[] { ranking.Key, ranking.Key + RankingKeys.Orders }),
+            .. batch.Orders.Keys.Select(key => (RedisKey)key),
+        ];
+        await RunAsync(RankingScripts.Write, keys, [JsonSerializer.Serialize(batch, PlatformJson.Options)], cancellation);
+    }
+
+    /// <summary>Keeps the time up to which partitions are complete.</summary>
+    /// <exception cref="ProgressLostException">The store is not at these offsets.</exception>
+    public Task CaughtUpAsync(string generation, IEnumerable<(int Partition, long Offset)> partitions, DateTimeOffset until, CancellationToken cancellation) => RunAsync(
+        RankingScripts.CaughtUp,
+        [RankingKeys.State],
+        [generation, until.ToUnixTimeMilliseconds(), .. partitions.SelectMany(partition => new RedisValue[] { partition.Partition, partition.Offset })],
+        cancellation);
+
+    /// <summary>Tells whoever listens. Nobody may rely on it.</summary>
+    public void Announce(IEnumerable<string> messages)
+    {
+        foreach (var message in messages)
+        {
+            Database.Publish(RankingKeys.StatusChannel, message, CommandFlags.FireAndForget);
+        }
+    }
+
+    /// <summary>Removes the rankings of every other generation.</summary>
+    public async Task RemoveOthersAsync(string generation, CancellationToken cancellation)
+    {
+        foreach (var endpoint in redis.GetEndPoints())
+        {
+            var old = redis.GetServer(endpoint).Keys(Database.Database, RankingKeys.Prefix + "*", CleaningChunk)
+                .Where(key => !IsCurrent(key!, generation));
+            foreach (var chunk in old.Chunk(CleaningChunk))
+            {
+                await Database.KeyDeleteAsync(chunk).WaitAsync(Bound, cancellation);
+            }
+        }
+    }
+
+    // entries of orders say their generation themselves, and are written over
+    private static bool IsCurrent(string key, string generation) =>
+        key == RankingKeys.State
+        || key.StartsWith(RankingKeys.Order(""), StringComparison.Ordinal)
+        || key.StartsWith(RankingKeys.Ranking(generation, "", "")[..^1], StringComparison.Ordinal);
+
+    private async Task RunAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellation)
+    {
+        var answer = (string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation);
+        if (answer == RankingScripts.Lost)
+        {
+            throw Lost();
+        }
+    }
+
+    private static IEnumerable<RedisKey> KeysOf(string plan) =>
+        JsonSerializer.Deserialize<JsonElement[][]>(plan)!.Select(command => (RedisKey)command[1].GetString()).Distinct();
+
+    private static ProgressLostException Lost() => new("Redis was emptied, or another consumer has gone on with its partitions.");
+
+    /// <summary>What the script <see cref="RankingScripts.Write"/> is given.</summary>
+    /// <param name="Generation">The generation that it is for.</param>
+    /// <param name="Offsets">By partition.</param>
+    /// <param name="Rankings">Changes.</param>
+    /// <param name="Orders">New entries of orders by key.</param>
+    internal sealed record Batch(string Generation, IReadOnlyDictionary<int, Move> Offsets, IReadOnlyList<Ranking> Rankings, IReadOnlyDictionary<string, string> Orders);
+
+    /// <summary>Where a partition must stand, and where it will; as strings, because Redis has them so.</summary>
+    internal sealed record Move(string From, string To);
+
+    /// <summary>Changes of one ranking; three lists of the same length. It expires at that Unix second, if at all; a string, because Lua may write a number as a fraction.</summary>
+    internal sealed record Ranking(string Key, IReadOnlyList<string> Ids, IReadOnlyList<long> Cents, IReadOnlyList<int> Orders, string? ExpiresAt);
+}
