@@ -40,8 +40,11 @@ internal static class KafkaTopics
         Name = topic,
         NumPartitions = Topics.Partitions,
         ReplicationFactor = replicationFactor,
-        Configs = replicationFactor == 1
-            ? []
-            : new() { ["min.insync.replicas"] = (replicationFactor - 1).ToString(CultureInfo.InvariantCulture) },
+        Configs = new()
+        {
+            // stores are rebuilt from the first record on; Kafka's own default forgets after 7 days
+            ["retention.ms"] = "-1",
+            ["min.insync.replicas"] = Math.Max(1, replicationFactor - 1).ToString(CultureInfo.InvariantCulture),
+        },
     };
 }

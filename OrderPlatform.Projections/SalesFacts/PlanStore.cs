@@ -13,14 +13,23 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
     /// <summary>Where the writing stands; the first call makes the row.</summary>
     public async Task<PlanState> LoadAsync(CancellationToken cancellation)
     {
-        await using var batch = source.CreateBatch();
-        batch.BatchCommands.Add(Command("INSERT INTO sales_facts_plan (projection, generation) VALUES ($1, gen_random_uuid()) ON CONFLICT DO NOTHING", projection));
-        batch.BatchCommands.Add(Command("SELECT generation, number, facts, pending, greatest(now() - recorded_at, interval '0') FROM sales_facts_plan WHERE projection = $1", projection));
-        await using var reader = await batch.ExecuteReaderAsync(cancellation);
-        await reader.ReadAsync(cancellation);
-        return new PlanState(
-            reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2),
-            reader.IsDBNull(3) ? null : JsonSerializer.Deserialize<Plan>(reader.GetString(3), PlatformJson.Options), reader.GetTimeSpan(4));
+        while (true)
+        {
+            await using (var select = source.CreateCommand("SELECT generation, number, facts, pending, greatest(now() - recorded_at, interval '0') FROM sales_facts_plan WHERE projection = $1"))
+            {
+                select.Parameters.Add(Value(projection));
+                await using var reader = await select.ExecuteReaderAsync(cancellation);
+                if (await reader.ReadAsync(cancellation))
+                {
+                    return new PlanState(
+                        reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2),
+                        reader.IsDBNull(3) ? null : JsonSerializer.Deserialize<Plan>(reader.GetString(3), PlatformJson.Options), reader.GetTimeSpan(4));
+                }
+            }
+            await using var insert = source.CreateCommand("INSERT INTO sales_facts_plan (projection, generation) VALUES ($1, gen_random_uuid()) ON CONFLICT DO NOTHING");
+            insert.Parameters.Add(Value(projection));
+            await insert.ExecuteNonQueryAsync(cancellation);
+        }
     }
 
     /// <summary>The next offset of each partition that has one.</summary>
@@ -60,20 +69,23 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
         return before with { Number = before.Number + 1, Pending = plan };
     }
 
-    /// <summary>The pending plan is done: whoever comes first says so.</summary>
+    /// <summary>The pending plan is done: whoever comes first says so. If a crash forgets it, the plan is finished once more, which changes nothing: it need not wait for the disk.</summary>
     public async Task FinishAsync(PlanState done, CancellationToken cancellation)
     {
-        await using var command = source.CreateCommand("UPDATE sales_facts_plan SET pending = NULL, facts = facts + $4 WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL");
-        command.Parameters.AddRange((NpgsqlParameter[])[Value(projection), Value(done.Generation), Value(done.Number), Value((long)done.Pending!.Facts)]);
-        await command.ExecuteNonQueryAsync(cancellation);
+        await using var batch = source.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('synchronous_commit', 'off', true)"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("UPDATE sales_facts_plan SET pending = NULL, facts = facts + $4 WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL")
+        {
+            Parameters = { Value(projection), Value(done.Generation), Value(done.Number), Value((long)done.Pending!.Facts) },
+        });
+        await batch.ExecuteNonQueryAsync(cancellation);
     }
 
     /// <summary>Records a rebuild from the beginning: a new generation, no progress, nothing complete.</summary>
     /// <returns>False when the state is not <paramref name="found"/> any more: look again.</returns>
     public async Task<bool> TryRecordRebuildAsync(PlanState found, CancellationToken cancellation)
     {
-        await using var batch = source.CreateBatch();
-        batch.BatchCommands.Add(Command(
+        await using var command = source.CreateCommand(
             """
             WITH rebuild AS (
                 UPDATE sales_facts_plan SET generation = gen_random_uuid(), number = number + 1, facts = 0, pending = $5, recorded_at = now()
@@ -81,20 +93,9 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
             progress AS (DELETE FROM projection_progress USING rebuild WHERE projection_progress.projection = rebuild.projection),
             completeness AS (DELETE FROM projection_completeness USING rebuild WHERE projection_completeness.projection = rebuild.projection)
             SELECT count(*) FROM rebuild
-            """,
-            projection, found.Generation, found.Number, found.Pending is not null));
-        batch.BatchCommands[0].Parameters.Add(Json(Plan.Rebuild));
-        return await batch.ExecuteScalarAsync(cancellation) is 1L;
-    }
-
-    private static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object> values)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (var value in values)
-        {
-            command.Parameters.Add(Value(value));
-        }
-        return command;
+            """);
+        command.Parameters.AddRange((NpgsqlParameter[])[Value(projection), Value(found.Generation), Value(found.Number), Value(found.Pending is not null), Json(Plan.Rebuild)]);
+        return await command.ExecuteScalarAsync(cancellation) is 1L;
     }
 
     private static NpgsqlParameter Value(object value) => new() { Value = value };

@@ -1,4 +1,4 @@
--- Signed sales facts and what is summed from them (DESIGN decisions 5 and 6, docs/decisions/0006).
+-- Signed sales facts and what is summed from them (DESIGN decisions 5 and 6, docs/decisions/0007).
 -- The deduplication windows count blocks, one for each insert: they must outlast every retry, in the targets too.
 -- The column facts counts what went into a sum: a target whose facts do not add up to the table's is torn.
 

@@ -1,4 +1,4 @@
--- What is being written to ClickHouse's sales facts (docs/decisions/0006). One row: there is one writer at a time.
+-- What is being written to ClickHouse's sales facts (docs/decisions/0007). One row: there is one writer at a time.
 CREATE TABLE sales_facts_plan (
     projection  text PRIMARY KEY,
     generation  uuid   NOT NULL,           -- a new one for each rebuild: its tokens have never been used

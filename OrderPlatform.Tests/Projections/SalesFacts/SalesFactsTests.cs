@@ -4,7 +4,7 @@ using OrderPlatform.Projections.SalesFacts;
 
 namespace OrderPlatform.Tests.Projections.SalesFacts;
 
-/// <summary>Facts into ClickHouse exactly once, whatever breaks off (docs/decisions/0006).</summary>
+/// <summary>Facts into ClickHouse exactly once, whatever breaks off (docs/decisions/0007).</summary>
 public sealed class SalesFactsTests(EngineFixture engines)
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
