@@ -19,6 +19,7 @@ public static class ExperimentCommand
     private const int Clients = 16;
     private const double RepeatedRequests = 0.10;
     private const double RepeatedEvents = 0.20;
+    private static readonly string[] Fields = ["name", "store", "value", "objective", "met"];
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
 
@@ -150,7 +151,7 @@ public static class ExperimentCommand
                 var table = new Table().AddColumn("Indicator").AddColumn("Store").AddColumn("Value").AddColumn("Objective").AddColumn("Met");
                 foreach (var indicator in indicators)
                 {
-                    table.AddRow([.. new[] { "name", "store", "value", "objective", "met" }.Select(field => Markup.Escape(indicator.GetProperty(field).ToString()))]);
+                    table.AddRow([.. Fields.Select(field => Markup.Escape(indicator.GetProperty(field).ToString()))]);
                 }
                 AnsiConsole.Write(table);
                 return measured && indicators.All(indicator => indicator.GetProperty("met").GetBoolean());
