@@ -28,7 +28,7 @@ public static class ExperimentCommand
     {
         KafkaLibrary.Load();
         using var api = host.Client(Clients);
-        var ends = Ends(host.Kafka);
+        var ends = OrderEvents.Ends(host.Kafka);
         await InjectAsync(api, orders, cancellation);
         AnsiConsole.WriteLine($"{ResendEvents(host.Kafka, ends, cancellation):N0} events were sent to Kafka a second time.");
 
@@ -85,18 +85,11 @@ public static class ExperimentCommand
         return await response.EnsureSuccessStatusCode().Content.ReadAsStringAsync(cancellation);
     }
 
-    private static List<TopicPartitionOffset> Ends(string bootstrapServers)
-    {
-        using var consumer = KafkaClients.Consumer(bootstrapServers, "bench-ends", _ => { });
-        return [.. Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartition(Topics.OrderEvents, partition))
-            .Select(partition => new TopicPartitionOffset(partition, consumer.QueryWatermarkOffsets(partition, TimeSpan.FromSeconds(10)).High))];
-    }
-
-    private static int ResendEvents(string bootstrapServers, List<TopicPartitionOffset> from, CancellationToken cancellation)
+    private static int ResendEvents(string bootstrapServers, IReadOnlyList<TopicPartitionOffset> from, CancellationToken cancellation)
     {
         using var consumer = KafkaClients.Consumer(bootstrapServers, "bench-" + Guid.NewGuid().ToString("N"), _ => { });
         using var producer = KafkaClients.Producer(bootstrapServers, config => config.LingerMs = 5);
-        var until = Ends(bootstrapServers).ToDictionary(end => end.TopicPartition, end => end.Offset);
+        var until = OrderEvents.Ends(bootstrapServers).ToDictionary(end => end.TopicPartition, end => end.Offset);
         consumer.Assign(from.Where(partition => partition.Offset < until[partition.TopicPartition]));
         var resent = 0;
         while (!cancellation.IsCancellationRequested && consumer.Consume(TimeSpan.FromSeconds(2)) is { } consumed)

@@ -32,7 +32,8 @@ public static class FreshnessBench
         await redis.GetSubscriber().SubscribeAsync(RankingKeys.StatusChannel, (_, message) => redisSeen.TryAdd(((string)message!).Split(' ')[0], TimeProvider.System.GetUtcNow()));
 
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var kafka = Task.Factory.StartNew(() => WatchKafka(host.Kafka, recorded, toKafka, watching.Token), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var ends = OrderEvents.Ends(host.Kafka);
+        var kafka = Task.Factory.StartNew(() => WatchKafka(host.Kafka, ends, recorded, toKafka, watching.Token), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         using var view = new ClickHouseFacts(host.ClickHouse);
         var before = await view.CountAsync(cancellation);
         var counts = new List<(DateTimeOffset At, long Facts)>();
@@ -60,10 +61,10 @@ public static class FreshnessBench
         return 0;
     }
 
-    private static void WatchKafka(string bootstrapServers, ConcurrentDictionary<string, DateTimeOffset> recorded, ConcurrentBag<double> latencies, CancellationToken cancellation)
+    private static void WatchKafka(string bootstrapServers, IReadOnlyList<TopicPartitionOffset> ends, ConcurrentDictionary<string, DateTimeOffset> recorded, ConcurrentBag<double> latencies, CancellationToken cancellation)
     {
         using var consumer = KafkaClients.Consumer(bootstrapServers, "bench-" + Guid.NewGuid().ToString("N"), _ => { });
-        consumer.Assign(Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartitionOffset(Topics.OrderEvents, partition, Offset.End)));
+        consumer.Assign(ends);
         while (!cancellation.IsCancellationRequested)
         {
             if (consumer.Consume(TimeSpan.FromMilliseconds(50)) is { } consumed

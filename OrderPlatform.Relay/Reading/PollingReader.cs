@@ -12,7 +12,7 @@ public sealed record LogBatch(IReadOnlyList<LoggedEvent> Events, Checkpoint Afte
 /// A window is what one snapshot shows beyond another: exactly the rows of the transactions that committed in between. Who
 /// appends to an aggregate holds its row, so the one before has committed, and is in every snapshot that shows the one after:
 /// an aggregate's events never come in the wrong window, and within a window they go by position, which is taken under the
-/// row's lock. No open transaction holds the reading up; docs/decisions/0010 says why windows of transaction ids are not enough.
+/// row's lock. No open transaction holds the reading up; docs/decisions/0008 says why windows of transaction ids are not enough.
 /// </remarks>
 public static class PollingReader
 {
