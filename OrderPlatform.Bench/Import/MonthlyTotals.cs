@@ -10,6 +10,7 @@ namespace OrderPlatform.Bench.Import;
 internal static class MonthlyTotals
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
+    private const int TableWidth = 110;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Waits until the derived totals equal the source's, or the bound has passed, and prints them.</summary>
@@ -77,6 +78,8 @@ internal static class MonthlyTotals
             table.AddRow([month, .. Cells(total), .. stores.SelectMany(store => Cells(store.Totals.GetValueOrDefault(month)))]);
         }
         table.AddRow(["[bold]all[/]", .. Cells(Sum(source.Values)), .. stores.SelectMany(store => Cells(Sum(store.Totals.Values)))]);
+        // redirected, a terminal of 80 columns is assumed, into which the table does not fit
+        AnsiConsole.Profile.Width = Math.Max(AnsiConsole.Profile.Width, TableWidth);
         AnsiConsole.Write(table);
     }
 
