@@ -70,18 +70,32 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         await using var onAbort = cancellation.UnsafeRegister(static session => ((ClickHouseDatabase.Session)session!).CancelSoon(), session);
         request.Apply(session.Connection);
         var hasArrayOfRows = request.Sets(ArrayOfRows) || sql.AsSpan().IndexOf(Encoding.ASCII.GetBytes(ArrayOfRows)) >= 0;
-        foreach (var piece in hasArrayOfRows ? [session.Connection.Query(sql, response.Format, request.Parameters)] : session.Connection.Stream(sql, response.Format, request.Parameters))
+        using var pieces = (hasArrayOfRows ? [session.Connection.Query(sql, response.Format, request.Parameters)] : session.Connection.Stream(sql, response.Format, request.Parameters)).GetEnumerator();
+        var next = NextAsync(pieces);
+        try
         {
-            using (piece)
+            while (await next is { } piece)
             {
-                await response.WriteAsync(piece, cancellation);
+                next = NextAsync(pieces); // the engine makes it while this one is sent
+                using (piece)
+                {
+                    await response.WriteAsync(piece, cancellation);
+                }
             }
         }
+        finally
+        {
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            (next.IsCompletedSuccessfully ? await next : null)?.Dispose();
+        }
     }
+
+    private static Task<ChdbResult?> NextAsync(IEnumerator<ChdbResult> pieces) => Task.Run(() => pieces.MoveNext() ? pieces.Current : null);
 
     private async Task InsertAsync(QueryRequest request, byte[] head, SqlStatement statement, string format, RequestBody body, QueryResponse response, CancellationToken cancellation)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(UploadBytes);
+        var nextBuffer = ArrayPool<byte>.Shared.Rent(UploadBytes);
         try
         {
             // what is small is read before its turn begins: a slow sender then keeps nobody waiting
@@ -97,8 +111,10 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
             var taken = insert.TryAppend(head.AsSpan(statement.DataStart));
             while (taken && length > 0)
             {
+                var next = body.FillAsync(nextBuffer, cancellation); // arrives while the engine takes this one
                 taken = insert.TryAppend(buffer.AsSpan(0, length));
-                length = taken ? await body.FillAsync(buffer, cancellation) : 0;
+                length = await next;
+                (buffer, nextBuffer) = (nextBuffer, buffer);
             }
             using var result = insert.Complete();
             await response.WriteAsync(result, cancellation);
@@ -106,6 +122,7 @@ internal sealed class QueryHandler(ClickHouseDatabase database, ClickHouseOption
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(nextBuffer);
         }
     }
 

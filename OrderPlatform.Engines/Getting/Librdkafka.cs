@@ -50,6 +50,11 @@ public static class Librdkafka
         }
     }
 
+    private static readonly string[] CCompilers = ["cc", "gcc", "clang"];
+    private static readonly string[] Tools = ["make", "bash"];
+
+    private static string? CCompiler => CCompilers.FirstOrDefault(name => Tool.Find(name) is not null);
+
     private static async Task<string> BuildAsync(string folder, GettingProgress progress, CancellationToken cancellation)
     {
         const string Title = "Building librdkafka 2.15.1";
@@ -72,7 +77,12 @@ public static class Librdkafka
             {
                 progress.Show(Title, 0, "configuring");
                 await Tool.RunAsync("librdkafka's configure", new ChildCommand("./configure",
-                    ["--disable-gssapi", "--disable-curl", "--disable-lz4-ext", "--disable-ssl", "--disable-zlib", "--disable-zstd", "--disable-debug-symbols"]) { WorkingDirectory = folder }, Note, cancellation);
+                    ["--disable-gssapi", "--disable-curl", "--disable-lz4-ext", "--disable-ssl", "--disable-zlib", "--disable-zstd", "--disable-debug-symbols"])
+                {
+                    WorkingDirectory = folder,
+                    // configure asks for a C++ compiler too, for a part that is not built here: the C compiler answers for it
+                    Environment = new Dictionary<string, string> { ["CC"] = CCompiler!, ["CXX"] = CCompiler! },
+                }, Note, cancellation);
                 await Tool.RunAsync("make", new ChildCommand("make", [$"-j{Environment.ProcessorCount}", "-C", "src", FileName]) { WorkingDirectory = folder }, Note, cancellation);
             }
             catch (EngineException e)
@@ -96,8 +106,7 @@ public static class Librdkafka
 
         public IEnumerable<string> Missing()
         {
-            string[][] needed = [["cc", "gcc", "clang"], ["c++", "g++", "clang++"], ["make"], ["bash"]];
-            var lacking = needed.Where(names => names.All(name => Tool.Find(name) is null)).Select(names => names[0]).ToArray();
+            string[] lacking = [.. CCompiler is null ? CCompilers[..1] : [], .. Tools.Where(name => Tool.Find(name) is null)];
             return lacking is []
                 ? _npm.Missing()
                 : [.. _npm.Missing(), $"A C compiler is needed once to build librdkafka ({string.Join(", ", lacking)} not found): install it (Debian: apt install build-essential; macOS: xcode-select --install)."];
