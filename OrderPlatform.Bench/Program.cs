@@ -48,6 +48,10 @@ experiment.SetAction(async (parsed, cancellation) =>
 });
 root.Add(experiment);
 
+var placing = new Command("orders", "POST /orders beside the same SQL by Npgsql alone, on a running standalone host; its relay and projections are stopped meanwhile") { results };
+placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(results)!, cancellation));
+root.Add(placing);
+
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

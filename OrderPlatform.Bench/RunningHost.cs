@@ -57,6 +57,17 @@ public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile)
         return memory;
     }
 
+    /// <summary>Sends a signal, by its name, to some of its processes.</summary>
+    public void Signal(string signal, params IReadOnlyList<string> processes)
+    {
+        foreach (var process in processes)
+        {
+            var pid = (RunFile ?? throw new BenchException("This needs a standalone host of this repository.")).GetProperty("processes").GetProperty(process).GetInt32();
+            using var kill = Process.Start("sh", ["-c", $"kill -s {signal} {pid}"]);
+            kill.WaitForExit();
+        }
+    }
+
     private string FromFile(string name) =>
         RunFile?.GetProperty(name).GetString() ?? throw new BenchException("This needs a standalone host of this repository: start one with `dotnet run --project OrderPlatform.AppHost`.");
 
