@@ -7,6 +7,8 @@ namespace OrderPlatform.Api.Rankings;
 /// <summary>The endpoints of what Redis keeps.</summary>
 internal static class RankingsApi
 {
+    private const int Attempts = 4;
+    private static readonly TimeSpan Reconnecting = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
 
     public static void MapRankings(this WebApplication app)
@@ -20,13 +22,21 @@ internal static class RankingsApi
     /// <exception cref="ProblemException">503: Redis is away.</exception>
     public static async Task<RankingSnapshot> AskAsync(this RankingReader rankings, string kind, IReadOnlyList<string> windows, int limit, CancellationToken cancellation)
     {
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            return await rankings.TopAsync(kind, windows, limit, cancellation);
-        }
-        catch (Exception e) when (e is RedisException or TimeoutException)
-        {
-            throw new ProblemException(StatusCodes.Status503ServiceUnavailable, "The rankings cannot be read at the moment. Try again in a few seconds.") { RetryAfter = Retry };
+            try
+            {
+                return await rankings.TopAsync(kind, windows, limit, cancellation);
+            }
+            catch (RedisConnectionException) when (attempt < Attempts)
+            {
+                // after a restart of Redis the client notices at the first command that its connection is gone: reading again is harmless
+                await Task.Delay(Reconnecting, cancellation);
+            }
+            catch (Exception e) when (e is RedisException or TimeoutException)
+            {
+                throw new ProblemException(StatusCodes.Status503ServiceUnavailable, "The rankings cannot be read at the moment. Try again in a few seconds.") { RetryAfter = Retry };
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Npgsql;
 using OrderPlatform.Contracts.Events;
+using OrderPlatform.Tests.Api;
 using OrderPlatform.Tests.Relay;
 
 namespace OrderPlatform.Tests.Fire;
@@ -50,7 +52,12 @@ internal sealed class Stores(JsonObject run, HttpClient api) : IAsyncDisposable
     /// <summary>The same by Redis.</summary>
     public async Task<string> CustomerRankingAsync()
     {
-        var ranking = JsonNode.Parse(await api.GetStringAsync("/analytics/rankings/customers?window=all&limit=100", TestContext.Current.CancellationToken))!;
+        using var response = await api.GetAsync("/analytics/rankings/customers?window=all&limit=100", TestContext.Current.CancellationToken);
+        if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
+        {
+            return "Redis is not back yet";
+        }
+        var ranking = await response.EnsureSuccessStatusCode().ReadObjectAsync();
         return Summary(ranking["rows"]!.AsArray()
             .Select(row => string.Create(CultureInfo.InvariantCulture, $"{(string)row!["id"]!} {(decimal)row["revenue"]!:F2} {(long)row["orders"]!}"))
             .Order(StringComparer.Ordinal));
