@@ -17,7 +17,7 @@ using OrderPlatform.ServiceDefaults.ServiceLevels;
 var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 builder.AddServiceDefaults();
-// an open write transaction holds up the relay's horizon, and so every event
+// an open write transaction holds its rows' locks, its own events and PostgreSQL's vacuum
 builder.AddPostgres(Connections.Orders, transactionTimeout: TimeSpan.FromSeconds(5));
 builder.AddPostgres(Connections.Views);
 builder.AddKafka();

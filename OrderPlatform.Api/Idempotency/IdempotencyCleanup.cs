@@ -3,7 +3,7 @@ using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Api.Idempotency;
 
-/// <summary>Deletes expired answers, in small transactions: a long one would hold up the relay's horizon.</summary>
+/// <summary>Deletes expired answers, in small transactions: a long one would hold up PostgreSQL's vacuum.</summary>
 internal sealed class IdempotencyCleanup([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, TimeProvider clock, ILogger<IdempotencyCleanup> log) : BackgroundService
 {
     private const int Chunk = 5000;
