@@ -1,5 +1,5 @@
 using OrderPlatform.Projections.Auditing;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
 using OrderPlatform.Projections.SalesFacts;

@@ -5,7 +5,7 @@ using NpgsqlTypes;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Projections.OrderView;

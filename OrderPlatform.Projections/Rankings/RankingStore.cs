@@ -1,7 +1,7 @@
 using System.Text.Json;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.Contracts.Rankings;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults.Clients;
 using StackExchange.Redis;
 

@@ -1,7 +1,7 @@
 using Confluent.Kafka;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Rankings;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using StackExchange.Redis;
 
 namespace OrderPlatform.Projections.Rankings;

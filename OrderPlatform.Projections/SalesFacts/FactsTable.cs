@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using OrderPlatform.Contracts.Events;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults.Clients;
 
 namespace OrderPlatform.Projections.SalesFacts;

@@ -1,5 +1,5 @@
 using System.Text.Json.Serialization;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 
 namespace OrderPlatform.Projections.SalesFacts;
 

@@ -3,7 +3,7 @@ using Confluent.Kafka;
 using Npgsql;
 using NpgsqlTypes;
 using OrderPlatform.Contracts.Json;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 
 namespace OrderPlatform.Projections.SalesFacts;
 

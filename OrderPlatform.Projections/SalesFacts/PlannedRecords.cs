@@ -1,5 +1,5 @@
 using Confluent.Kafka;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 

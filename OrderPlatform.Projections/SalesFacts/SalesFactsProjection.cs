@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 using Npgsql;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 

@@ -4,8 +4,8 @@ using OrderPlatform.Api.Orders;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
-using OrderPlatform.Projections.Consuming;
-using Record = OrderPlatform.Projections.Consuming.Record;
+using OrderPlatform.Consuming;
+using Record = OrderPlatform.Consuming.Record;
 
 namespace OrderPlatform.Tests.Projections.Rankings;
 

@@ -6,11 +6,11 @@ using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.Redis;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.Projections.Rankings;
 using StackExchange.Redis;
 using Order = OrderPlatform.Api.Orders.Order;
-using Record = OrderPlatform.Projections.Consuming.Record;
+using Record = OrderPlatform.Consuming.Record;
 
 namespace OrderPlatform.Tests.Projections.Rankings;
 

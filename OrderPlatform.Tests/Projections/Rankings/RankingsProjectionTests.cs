@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Rankings;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using StackExchange.Redis;
-using Record = OrderPlatform.Projections.Consuming.Record;
+using Record = OrderPlatform.Consuming.Record;
 
 namespace OrderPlatform.Tests.Projections.Rankings;
 

@@ -13,10 +13,10 @@ using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.Engines.Postgres;
 using OrderPlatform.Engines.Processes;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.Projections.SalesFacts;
 using OrderPlatform.ServiceDefaults.Clients;
-using Record = OrderPlatform.Projections.Consuming.Record;
+using Record = OrderPlatform.Consuming.Record;
 
 namespace OrderPlatform.Tests.Projections.SalesFacts;
 

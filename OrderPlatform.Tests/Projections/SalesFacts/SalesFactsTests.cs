@@ -1,5 +1,5 @@
 using OrderPlatform.Contracts.Events;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.Projections.SalesFacts;
 
 namespace OrderPlatform.Tests.Projections.SalesFacts;

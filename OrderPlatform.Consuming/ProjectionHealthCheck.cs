@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Red while a projection cannot go on; it says which and why.</summary>
-internal sealed class ProjectionHealthCheck(ProjectionState state) : IHealthCheck
+public sealed class ProjectionHealthCheck(ProjectionState state) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {

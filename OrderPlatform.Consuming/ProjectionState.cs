@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 using Confluent.Kafka;
 using OrderPlatform.ServiceDefaults;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>How each projection does: for health, metrics, indicators and the "complete until" of answers.</summary>
 public sealed class ProjectionState

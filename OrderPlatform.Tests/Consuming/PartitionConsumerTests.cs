@@ -4,11 +4,11 @@ using Confluent.Kafka.Admin;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrderPlatform.Contracts;
-using OrderPlatform.Projections.Consuming;
+using OrderPlatform.Consuming;
 using OrderPlatform.ServiceDefaults.Clients;
-using Record = OrderPlatform.Projections.Consuming.Record;
+using Record = OrderPlatform.Consuming.Record;
 
-namespace OrderPlatform.Tests.Projections.Consuming;
+namespace OrderPlatform.Tests.Consuming;
 
 public sealed class PartitionConsumerTests(EngineFixture engines)
 {

@@ -1,4 +1,4 @@
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Pauses that double from 100 ms to 10 s, each spread by half so that replicas do not come back in step.</summary>
 internal sealed class Backoff

@@ -1,7 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>The progress of a projection that lives in PostgreSQL, in the transaction of its data.</summary>
 public static class PostgresProgress

@@ -6,7 +6,7 @@ using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>A record of one of the platform's topics, its envelope read.</summary>
 /// <param name="Source">Where it stands.</param>

@@ -3,7 +3,7 @@ using Confluent.Kafka;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>
 /// Feeds one sink: batches of records in the order of their partition, a failing store retried for as long as it takes,

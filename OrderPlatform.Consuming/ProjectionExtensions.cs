@@ -1,7 +1,7 @@
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Registration of projections.</summary>
-internal static class ProjectionExtensions
+public static class ProjectionExtensions
 {
     /// <summary>Adds a projection with a consumer of its own.</summary>
     public static void AddProjection<TSink>(this IServiceCollection services)

@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Where records go, and where the progress is kept: together, so that neither can be without the other.</summary>
 public interface ISink

@@ -1,10 +1,10 @@
 using OrderPlatform.Contracts;
 using OrderPlatform.ServiceDefaults.ServiceLevels;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Counts lag and freshness of everything that is written.</summary>
-internal static class ProjectionServiceLevels
+public static class ProjectionServiceLevels
 {
     public static void Count(this ProjectionState state, ServiceLevelRecorder levels) => state.Written = (store, batch, at) =>
     {

@@ -1,7 +1,7 @@
 using Npgsql;
 using OrderPlatform.ServiceDefaults;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>Writes every second up to when each projection is complete, partition by partition, for the answers that say so.</summary>
 public sealed class CompletenessWriter(ProjectionState state, [FromKeyedServices(Connections.Views)] NpgsqlDataSource source) : BackgroundService

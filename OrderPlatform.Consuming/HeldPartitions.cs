@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>The partitions that a consumer holds, and what of each is in the store. librdkafka's own position knows nothing before the first record.</summary>
 internal sealed class HeldPartitions

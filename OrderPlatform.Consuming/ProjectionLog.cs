@@ -1,7 +1,7 @@
-namespace OrderPlatform.Projections.Consuming;
+namespace OrderPlatform.Consuming;
 
 /// <summary>What the consuming side says.</summary>
-internal static partial class ProjectionLog
+public static partial class ProjectionLog
 {
     [LoggerMessage(1, LogLevel.Warning, "{Projection} starts over from its store's progress in {Seconds:0.0} s: {Reason}")]
     public static partial void StartingOver(ILogger logger, string projection, string reason, double seconds);
