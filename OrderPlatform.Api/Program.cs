@@ -29,7 +29,7 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddHostedService<OrderHintListener>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())

@@ -77,7 +77,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             var records = _batch.ToArray();
             if (records.Length > 0)
             {
-                await WriteUntilDoneAsync(records, stopping);
+                await WriteTracedAsync(records, stopping);
                 backoff.Reset();
                 // what lag tools show; only a sink whose store is Kafka resumes from it
                 _held.Written(records).ToList().ForEach(consumer.StoreOffset);
@@ -132,6 +132,13 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             bytes += _batch[^1].Value.Length;
             wait = sink.Linger - Stopwatch.GetElapsedTime(since);
         }
+    }
+
+    private async Task WriteTracedAsync(Record[] batch, CancellationToken cancellation)
+    {
+        using var span = EventSpans.StartBatch(sink.Name + " write", ActivityKind.Consumer, batch.Select(record => record.TraceParent));
+        await WriteUntilDoneAsync(batch, cancellation);
+        span.EndBatch(batch.Select(record => record.TraceParent));
     }
 
     // Kafka is not asked for anything meanwhile: librdkafka keeps up the membership for max.poll.interval.ms (5 minutes), and

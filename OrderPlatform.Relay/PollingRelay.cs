@@ -88,7 +88,9 @@ public sealed class PollingRelay(
             var batch = await PollingReader.ReadAsync(connection, done, options.Value.BatchSize, cancellation);
             if (batch.Events.Count > 0)
             {
+                using var span = EventSpans.StartBatch("relay publish", ActivityKind.Producer, batch.Events.Select(logged => logged.TraceParent));
                 await PublishAsync(connection, lease, publisher, parked, batch.Events, cancellation);
+                span.EndBatch(batch.Events.Select(logged => logged.TraceParent));
                 state.Published(batch.Events);
                 await CheckpointStore.SaveAsync(connection, lease, batch.After, cancellation);
                 pause = options.Value.ShortestPause;

@@ -18,9 +18,10 @@ public static class ServiceDefaultsExtensions
         return builder;
     }
 
-    /// <summary>Maps <c>/health</c> (every dependency answers) and <c>/alive</c> (the process does).</summary>
+    /// <summary>Names the spans of requests, and maps <c>/health</c> (every dependency answers) and <c>/alive</c> (the process does).</summary>
     public static WebApplication MapServiceDefaults(this WebApplication app)
     {
+        app.UseRequestSpans();
         app.MapHealth();
         return app;
     }

@@ -2,15 +2,18 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
+using OrderPlatform.Contracts.Rankings;
 using Spectre.Console;
+using StackExchange.Redis;
 
 namespace OrderPlatform.Bench.Import;
 
 /// <summary>Orders and revenue by month, of the source and of every store, side by side.</summary>
 internal static class MonthlyTotals
 {
+    private const string Currency = "USD";
+    private const int TableWidth = 140;
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
-    private const int TableWidth = 110;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Waits until the derived totals equal the source's, or the bound has passed, and prints them.</summary>
@@ -25,6 +28,7 @@ internal static class MonthlyTotals
             if (host.Postgres is { } postgres)
             {
                 stores.Insert(0, ("PostgreSQL", await PostgresAsync(postgres, orders, cancellation)));
+                stores.Add(("Redis", await RedisAsync(host.Redis, source.Keys, cancellation)));
             }
             var equal = stores.All(store => source.All(month => store.Totals.GetValueOrDefault(month.Key) == month.Value));
             if (equal || Stopwatch.GetElapsedTime(since) > Bound)
@@ -62,6 +66,20 @@ internal static class MonthlyTotals
         while (await reader.ReadAsync(cancellation))
         {
             totals[reader.GetString(0)] = new Total(reader.GetInt64(1), reader.GetInt64(2));
+        }
+        return totals;
+    }
+
+    private static async Task<IReadOnlyDictionary<string, Total>> RedisAsync(string address, IEnumerable<string> months, CancellationToken cancellation)
+    {
+        using var redis = await ConnectionMultiplexer.ConnectAsync(address).WaitAsync(cancellation);
+        var database = redis.GetDatabase();
+        var generation = (string?)await database.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
+        var totals = new Dictionary<string, Total>();
+        foreach (var month in months)
+        {
+            var ranking = RankingKeys.Ranking(generation ?? "", RankingKeys.Totals, month);
+            totals[month] = new Total((long)await database.HashGetAsync(ranking + RankingKeys.Orders, Currency), -(long)(await database.SortedSetScoreAsync(ranking, Currency) ?? 0));
         }
         return totals;
     }

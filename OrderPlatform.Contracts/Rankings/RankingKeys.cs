@@ -54,7 +54,7 @@ public static class RankingKeys
     /// <summary>A ranking, such as <c>{rankings}:4f1c:products:USD:2026-11-20</c>.</summary>
     /// <param name="generation">The value of <see cref="Generation"/>.</param>
     /// <param name="kind">Products, Customers, Totals or Statuses, the first two with the currency.</param>
-    /// <param name="window">All, or a day.</param>
+    /// <param name="window">All, a day, or a month.</param>
     public static string Ranking(string generation, string kind, string window) => $"{Prefix}{generation}:{kind}:{window}";
 
     /// <summary>A kind of ranking that has one for each currency.</summary>
@@ -62,6 +62,9 @@ public static class RankingKeys
 
     /// <summary>The window of one UTC date.</summary>
     public static string Day(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    /// <summary>The window of one UTC month: of <see cref="Totals"/> alone, for good.</summary>
+    public static string Month(DateOnly day) => day.ToString("yyyy-MM", CultureInfo.InvariantCulture);
 
     /// <summary>An order's status; the value is a <see cref="CachedStatus"/>.</summary>
     public static string Order(string orderId) => $"{Prefix}order:{orderId}";

@@ -17,7 +17,7 @@ internal sealed class RankingChanges(DateOnly today)
 
     /// <summary>When a ranking of that window is no longer asked for; null: never.</summary>
     public static DateTimeOffset? ExpiryOf(string window) =>
-        window == RankingKeys.All ? null : new DateTimeOffset(DateOnly.ParseExact(window, "yyyy-MM-dd").AddDays(KeptDays), TimeOnly.MinValue, TimeSpan.Zero);
+        DateOnly.TryParseExact(window, "yyyy-MM-dd", out var day) ? new DateTimeOffset(day.AddDays(KeptDays), TimeOnly.MinValue, TimeSpan.Zero) : null;
 
     /// <summary>Books one event.</summary>
     public void Add(OrderEvent happened)
@@ -30,6 +30,7 @@ internal sealed class RankingChanges(DateOnly today)
 
         var date = DateOnly.FromDateTime(happened.OrderedAt.UtcDateTime);
         Book(happened, RankingKeys.All);
+        Add(RankingKeys.Totals, RankingKeys.Month(date), happened.Currency, Total(happened));
         if (date.AddDays(KeptDays) > today)
         {
             Book(happened, RankingKeys.Day(date));
@@ -38,7 +39,7 @@ internal sealed class RankingChanges(DateOnly today)
 
     private void Book(OrderEvent happened, string window)
     {
-        var order = new Change(Cents(happened.AmountDifference), happened.OrdersDifference);
+        var order = Total(happened);
         Add(RankingKeys.Totals, window, happened.Currency, order);
         Add(RankingKeys.In(RankingKeys.Customers, happened.Currency), window, happened.CustomerId, order);
         foreach (var product in happened.Products)
@@ -46,6 +47,8 @@ internal sealed class RankingChanges(DateOnly today)
             Add(RankingKeys.In(RankingKeys.Products, happened.Currency), window, product.ProductId, new Change(Cents(product.Amount), OrdersWith(happened, product)));
         }
     }
+
+    private static Change Total(OrderEvent happened) => new(Cents(happened.AmountDifference), happened.OrdersDifference);
 
     // Lines have at least one piece: an order holds a product when it has pieces of it.
     private static int OrdersWith(OrderEvent happened, ProductDifference product)

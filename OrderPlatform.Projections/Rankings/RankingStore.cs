@@ -69,7 +69,7 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     {
         foreach (var message in messages)
         {
-            Database.Publish(RankingKeys.StatusChannel, message, CommandFlags.FireAndForget);
+            Database.Publish(new RedisChannel(RankingKeys.StatusChannel, RedisChannel.PatternMode.Literal), message, CommandFlags.FireAndForget);
         }
     }
 

@@ -121,6 +121,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [InlineData("""{"customerId":"c","currency":"USD","items":[{"productId":"p","quantity":1,"unitPrice":1.001}]}""", "items[0].unitPrice")]
     [InlineData("""{"customerId":"c","currency":"USD","items":[{"productId":"p","quantity":1,"unitPrice":1e300}]}""", "items[0].unitPrice")]
     [InlineData("""{"customerId":"c","currency":"USD","items":[{"productId":"p","quantity":1,"unitPrice":"1"}]}""", "items[0].unitPrice")]
+    [InlineData("""{"customerId":"c","currency":"USD","items":[{"productId":"p","quantity":1000,"unitPrice":1000000},{"productId":"p","quantity":1,"unitPrice":0.01}]}""", "items")]
     [InlineData("""{"customerId":"c","currency":"USD","colour":"red","items":[{"productId":"p","quantity":1,"unitPrice":1}]}""", "colour")]
     [InlineData("""{"customerId":"c","customerId":"d","currency":"USD","items":[{"productId":"p","quantity":1,"unitPrice":1}]}""", "customerId")]
     [InlineData("""{"customerId":"c","currency":"USD","items":[{"productId":"p","quantity":1,"unitPrice":1}],"occurredAt":"1997-01-01"}""", "occurredAt")]

@@ -39,10 +39,13 @@ internal sealed class StandaloneHost : IAsyncDisposable
 
     public string RunFile => Path.Combine(DataFolder, "run.json");
 
-    public static StandaloneHost Start(string dataFolder, params string[] arguments)
+    public static StandaloneHost Start(string dataFolder, params string[] arguments) => Start(dataFolder, new Dictionary<string, string>(), arguments);
+
+    /// <summary>With variables that the services inherit.</summary>
+    public static StandaloneHost Start(string dataFolder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var lines = new List<string>();
-        var process = ChildProcess.Start("apphost", ChildCommand.DotNet(AssemblyPath, ["--data", dataFolder, .. arguments]), line =>
+        var process = ChildProcess.Start("apphost", ChildCommand.DotNet(AssemblyPath, ["--data", dataFolder, .. arguments]) with { Environment = environment }, line =>
         {
             lock (lines)
             {

@@ -98,6 +98,12 @@ internal sealed class RankingsInRedis : IAsyncDisposable
             await ShouldRankAsync(orders, currency, [RankingKeys.Day(today)], day => day == today);
             await ShouldRankAsync(orders, currency, [.. days.Select(RankingKeys.Day)], days.Contains);
         }
+        foreach (var month in orders.GroupBy(order => RankingKeys.Month(DateOnly.FromDateTime(order.CreatedAt.UtcDateTime))))
+        {
+            var totals = month.Where(order => order.Status != OrderStatus.Cancelled).GroupBy(order => order.Currency)
+                .Select(currency => new RankingRow(currency.Key, currency.Sum(order => order.TotalAmount), currency.Count()));
+            (await Reader.TopAsync(RankingKeys.Totals, [month.Key], 10, Cancellation)).Rows.ShouldBe(totals, ignoreOrder: true);
+        }
         (await Reader.TopAsync(RankingKeys.Statuses, [RankingKeys.All], 10, Cancellation)).Rows.Select(row => (row.Id, row.Orders))
             .ShouldBe(orders.GroupBy(order => order.Status.ToString()).Select(status => (status.Key, (long)status.Count())), ignoreOrder: true);
         var entries = await Database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(order.Id))]);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using OrderPlatform.Contracts;
+using OrderPlatform.Api.Orders;
 using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.Consuming;
 using StackExchange.Redis;
@@ -182,7 +183,7 @@ public sealed class RankingsProjectionTests : IDisposable
     {
         await using var rankings = await StartAsync();
         var heard = new ConcurrentBag<string>();
-        await rankings.Subscriber.SubscribeAsync(RankingKeys.StatusChannel, (_, message) => heard.Add(message!));
+        await rankings.Subscriber.SubscribeAsync(new RedisChannel(RankingKeys.StatusChannel, RedisChannel.PatternMode.Literal), (_, message) => heard.Add(message!));
         var history = new OrderHistory(Seed, orders: 20, RankingsInRedis.Now);
 
         await rankings.WriteAllAsync(history.Records(), _random);
@@ -191,6 +192,22 @@ public sealed class RankingsProjectionTests : IDisposable
         {
             await Eventually.TrueAsync(() => heard.Contains(announced), TimeSpan.FromSeconds(5), () => $"{announced} was not heard", Cancellation);
         }
+    }
+
+    [Fact]
+    public async Task The_announcement_of_a_status_wakes_the_streams_of_its_order()
+    {
+        await using var rankings = await StartAsync();
+        var hints = new OrderHints();
+        var woken = hints.Next("o-1");
+        var listener = new OrderHintListener(rankings.Connection, hints);
+        await listener.StartAsync(Cancellation);
+
+        // the subscription is not waited for
+        await Eventually.TrueAsync(
+            () => rankings.Subscriber.Publish(new RedisChannel(RankingKeys.StatusChannel, RedisChannel.PatternMode.Literal), "o-1 2 Confirmed") > 0 && woken.IsCompleted, TimeSpan.FromSeconds(5), () => "the stream was not woken", Cancellation);
+
+        await listener.StopAsync(Cancellation);
     }
 
     private Task<RankingsInRedis> StartAsync() => RankingsInRedis.StartAsync(_folder["redis"]);
