@@ -22,6 +22,9 @@ public sealed class PollingRelay(
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
+    // under load the checkpoint moves this often: what was published since is repeated after a crash, which is cheaper than a write for each batch
+    private static readonly TimeSpan SaveInterval = TimeSpan.FromMilliseconds(100);
+
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -59,7 +62,7 @@ public sealed class PollingRelay(
             return false;
         }
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch);
-        await CommitWithoutWaitingAsync(connection, stopping);
+        await SetUpAsync(connection, stopping);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var beating = BeatAsync(lease, ending.Token);
         var publishing = PublishAsync(connection, lease, ending.Token);
@@ -82,20 +85,24 @@ public sealed class PollingRelay(
         using var publisher = new KafkaPublisher(configuration.Required(Connections.Kafka), options.Value.MaxEventBytes);
         var parked = await ParkedEvents.LoadAsync(connection, cancellation);
         var done = await CheckpointStore.LoadAsync(connection, lease, cancellation);
+        var (unsaved, savedAt) = (false, Stopwatch.GetTimestamp());
         var pause = options.Value.ShortestPause;
         while (true)
         {
             var batch = await PollingReader.ReadAsync(connection, done, options.Value.BatchSize, cancellation);
             if (batch.Events.Count > 0)
             {
-                using var span = EventSpans.StartBatch("relay publish", ActivityKind.Producer, batch.Events.Select(logged => logged.TraceParent));
-                await PublishAsync(connection, lease, publisher, parked, batch.Events, cancellation);
-                span.EndBatch(batch.Events.Select(logged => logged.TraceParent));
+                await PublishTracedAsync(connection, lease, publisher, parked, batch.Events, cancellation);
                 state.Published(batch.Events);
-                await CheckpointStore.SaveAsync(connection, lease, batch.After, cancellation);
+                unsaved = true;
                 pause = options.Value.ShortestPause;
             }
             done = batch.After;
+            if (unsaved && (batch.Events.Count == 0 || Stopwatch.GetElapsedTime(savedAt) > SaveInterval))
+            {
+                await CheckpointStore.SaveAsync(connection, lease, done, cancellation);
+                (unsaved, savedAt) = (false, Stopwatch.GetTimestamp());
+            }
             state.Progressed();
             if (batch.Events.Count < options.Value.BatchSize)
             {
@@ -103,6 +110,13 @@ public sealed class PollingRelay(
                 pause = batch.Events.Count > 0 ? options.Value.ShortestPause : Longer(pause);
             }
         }
+    }
+
+    private static async Task PublishTracedAsync(NpgsqlConnection connection, Lease lease, KafkaPublisher publisher, ParkedEvents parked, IReadOnlyList<LoggedEvent> events, CancellationToken cancellation)
+    {
+        using var span = EventSpans.StartBatch("relay publish", ActivityKind.Producer, events.Select(logged => logged.TraceParent));
+        await PublishAsync(connection, lease, publisher, parked, events, cancellation);
+        span.EndBatch(events.Select(logged => logged.TraceParent));
     }
 
     // After a refusal the rest of the batch goes one by one: what Kafka took already is repeated, and the next refusal names its event.
@@ -137,10 +151,11 @@ public sealed class PollingRelay(
         }
     }
 
-    // losing the last moves of the checkpoint to a crash only repeats events, so they need not wait for the disk
-    private static async Task CommitWithoutWaitingAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    // Losing the last moves of the checkpoint to a crash only repeats events, so they need not wait for the disk. And what is open of
+    // the log depends on the snapshot that is asked with: a plan for any snapshot would be one for the whole log.
+    private static async Task SetUpAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand("SET synchronous_commit = off", connection);
+        await using var command = new NpgsqlCommand("SET synchronous_commit = off; SET plan_cache_mode = force_custom_plan", connection);
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
