@@ -75,3 +75,35 @@ CREATE TABLE notification (
     due_at      timestamptz
 );
 CREATE INDEX notification_due ON notification (due_at) WHERE due_at IS NOT NULL;
+
+-- What must be empty once every saga is over. While one is under way it is seen here, for no longer than docs/saga.md says.
+
+-- Orders that are not at an end yet, or whose participants are not where that end needs them. Imported orders have no saga.
+CREATE VIEW saga_unsettled AS
+SELECT o.id AS order_id, o.status, r.status AS reservation, p.status AS payment, d.status AS dispatch, o.updated_at
+FROM orders o LEFT JOIN reservation r ON r.order_id = o.id LEFT JOIN payment p ON p.order_id = o.id LEFT JOIN dispatch d ON d.order_id = o.id
+WHERE CASE o.status
+    WHEN 'Delivered' THEN o.version > 1 AND (
+        (r.status, p.status, d.status) IS DISTINCT FROM ('Shipped', 'Completed', 'Delivered')
+        OR (p.state -> 'bill' ->> 'amount')::numeric <> o.total_amount OR (r.state ->> 'amount')::numeric <> o.total_amount)
+    WHEN 'Cancelled' THEN (r.status = 'Cancelled' AND p.status IN ('Refunded', 'Cancelled') AND d.status IN ('CalledOff', 'Recalled')) IS NOT TRUE
+    ELSE true END;
+
+-- Products whose stock is not what came in less what was shipped, or whose reserved pieces are not those that orders hold.
+CREATE VIEW stock_difference AS
+WITH received AS (
+    SELECT key AS product_id, sum((convert_from(payload, 'UTF8')::jsonb ->> 'quantity')::bigint) AS pieces FROM event_log WHERE type = 'StockReceived.v1' GROUP BY key),
+shipped AS (
+    SELECT item ->> 'productId' AS product_id, sum((item ->> 'quantity')::bigint) AS pieces FROM reservation, jsonb_array_elements(state -> 'items') AS item WHERE status = 'Shipped' GROUP BY 1),
+held AS (
+    SELECT item ->> 'productId' AS product_id, sum((item ->> 'quantity')::bigint) AS pieces FROM reservation, jsonb_array_elements(state -> 'held') AS item GROUP BY 1)
+SELECT stock.product_id, on_hand, coalesce(received.pieces, 0) - coalesce(shipped.pieces, 0) AS on_hand_by_events, reserved, coalesce(held.pieces, 0) AS held_by_orders
+FROM stock LEFT JOIN received USING (product_id) LEFT JOIN shipped USING (product_id) LEFT JOIN held USING (product_id)
+WHERE on_hand <> coalesce(received.pieces, 0) - coalesce(shipped.pieces, 0) OR reserved <> coalesce(held.pieces, 0);
+
+-- Money that the built-in gateway keeps and payments do not know of, and the other way round.
+CREATE VIEW gateway_difference AS
+SELECT kept.key, kept.amount AS gateway_amount, paid.key AS payment_key, paid.amount AS payment_amount
+FROM (SELECT key, amount FROM gateway_charge WHERE outcome = 'Charged' AND NOT refunded) AS kept
+FULL JOIN (SELECT order_id || '/' || (state -> 'bill' ->> 'orderVersion') AS key, (state -> 'bill' ->> 'amount')::numeric AS amount FROM payment WHERE status = 'Completed') AS paid USING (key)
+WHERE kept.amount IS DISTINCT FROM paid.amount;
