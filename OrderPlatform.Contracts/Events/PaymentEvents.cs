@@ -30,7 +30,7 @@ public sealed record PaymentFailed : PaymentEvent
     public required string Reason { get; init; }
 }
 
-/// <summary>The money was given back: the order was cancelled, or changed to another amount's version.</summary>
+/// <summary>The money was given back: the order was cancelled, or changed to other items.</summary>
 public sealed record PaymentRefunded : PaymentEvent
 {
     /// <summary>The gateway's number of the payment.</summary>
