@@ -9,6 +9,7 @@ using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
 using OrderPlatform.Api.Rankings;
+using OrderPlatform.Api.Saga;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -31,6 +32,7 @@ builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddHostedService<OrderHintListener>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
+builder.AddSaga();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
 {

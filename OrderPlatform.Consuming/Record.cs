@@ -21,6 +21,9 @@ namespace OrderPlatform.Consuming;
 public sealed record Record(
     TopicPartitionOffset Source, string Key, string Type, int Sequence, DateTimeOffset OccurredAt, DateTimeOffset RecordedAt, DateTimeOffset PublishedAt, string? TraceParent, byte[] Value)
 {
+    /// <summary>The event's id, unique for good: what an inbox remembers.</summary>
+    public string Id { get; init; } = "";
+
     /// <summary>The event as the record that its type names.</summary>
     /// <exception cref="FormatException">A type that this build does not know, or JSON that is not of it.</exception>
     public T Read<T>()
@@ -53,7 +56,10 @@ public sealed record Record(
             Time(consumed, Envelope.RecordedTime),
             new DateTimeOffset(consumed.Message.Timestamp.UtcDateTime, TimeSpan.Zero),
             headers.TryGetLastBytes(Envelope.TraceParent, out var traceParent) ? Encoding.ASCII.GetString(traceParent) : null,
-            consumed.Message.Value ?? []);
+            consumed.Message.Value ?? [])
+        {
+            Id = Required(consumed, Envelope.Id),
+        };
     }
 
     private static string Required(ConsumeResult<byte[], byte[]> consumed, string header) =>

@@ -83,6 +83,53 @@ public sealed record Order(
         Items = items,
     };
 
+    /// <summary>Its stock is reserved and it is paid.</summary>
+    public OrderConfirmed Confirm() => new()
+    {
+        OrderId = Id,
+        CustomerId = CustomerId,
+        Currency = Currency,
+        OrderedAt = CreatedAt,
+        OldStatus = Status,
+        NewStatus = OrderStatus.Confirmed,
+        TotalAmount = TotalAmount,
+        OrdersDifference = 0,
+        AmountDifference = 0,
+        Products = [],
+    };
+
+    /// <summary>It is on its way.</summary>
+    public OrderShipped Ship(string courier, string trackingNumber) => new()
+    {
+        OrderId = Id,
+        CustomerId = CustomerId,
+        Currency = Currency,
+        OrderedAt = CreatedAt,
+        OldStatus = Status,
+        NewStatus = OrderStatus.Shipped,
+        TotalAmount = TotalAmount,
+        OrdersDifference = 0,
+        AmountDifference = 0,
+        Products = [],
+        Courier = courier,
+        TrackingNumber = trackingNumber,
+    };
+
+    /// <summary>It has arrived.</summary>
+    public OrderDelivered Deliver() => new()
+    {
+        OrderId = Id,
+        CustomerId = CustomerId,
+        Currency = Currency,
+        OrderedAt = CreatedAt,
+        OldStatus = Status,
+        NewStatus = OrderStatus.Delivered,
+        TotalAmount = TotalAmount,
+        OrdersDifference = 0,
+        AmountDifference = 0,
+        Products = [],
+    };
+
     /// <summary>The end of an order that has not been shipped: its sales are taken back.</summary>
     public OrderCancelled Cancel(string? reason) => new()
     {

@@ -68,6 +68,50 @@ internal static class OrderStore
         return true;
     }
 
+    /// <summary>Writes what happened to locked orders, in order: the events, and each order as its last one leaves it.</summary>
+    public static async Task AppendAsync(NpgsqlConnection connection, IReadOnlyList<(Order After, OrderEvent Happened, string? TraceParent)> changes, CancellationToken cancellation)
+    {
+        if (changes.Count == 0)
+        {
+            return;
+        }
+        var last = changes.GroupBy(change => change.After.Id).Select(order => order.Last().After).ToList();
+        await using var update = new NpgsqlCommand(
+            """
+            UPDATE orders SET status = new.status, version = new.version, updated_at = new.updated_at
+            FROM unnest($1, $2, $3, $4) AS new (id, status, version, updated_at) WHERE orders.id = new.id
+            """,
+            connection)
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<Guid[]> { TypedValue = [.. last.Select(order => Guid.Parse(order.Id))] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. last.Select(order => order.Status.ToString())] },
+                new NpgsqlParameter<int[]> { TypedValue = [.. last.Select(order => order.Version)] },
+                new NpgsqlParameter<DateTimeOffset[]> { TypedValue = [.. last.Select(order => order.UpdatedAt)] },
+            },
+        };
+        await update.ExecuteNonQueryAsync(cancellation);
+        await EventLogWriter.AppendAsync(connection, [.. changes.Select(change => new NewEvent(change.After.Id, change.After.Version, change.After.UpdatedAt, change.Happened, change.TraceParent))], cancellation);
+    }
+
+    /// <summary>The orders of these ids, locked for the transaction.</summary>
+    public static async Task<List<Order>> LockAsync(NpgsqlConnection connection, Guid[] ids, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand($"SELECT {Columns} FROM orders WHERE id = ANY ($1) ORDER BY id FOR UPDATE", connection) { Parameters = { new NpgsqlParameter<Guid[]> { TypedValue = ids } } };
+        return await ListAsync(command, cancellation);
+    }
+
+    /// <summary>Orders to which nothing has happened since a time and that are still pending, locked for the transaction; those that somebody else is at are left out.</summary>
+    public static async Task<List<Order>> LockPendingSinceAsync(NpgsqlConnection connection, DateTimeOffset since, int limit, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand($"SELECT {Columns} FROM orders WHERE status = 'Pending' AND updated_at < $1 ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED", connection)
+        {
+            Parameters = { new NpgsqlParameter<DateTimeOffset> { TypedValue = since }, new NpgsqlParameter<int> { TypedValue = limit } },
+        };
+        return await ListAsync(command, cancellation);
+    }
+
     /// <summary>The order of that id, or null.</summary>
     public static async Task<Order?> FindAsync(NpgsqlConnection connection, string id, CancellationToken cancellation)
     {
@@ -100,13 +144,7 @@ internal static class OrderStore
                 new NpgsqlParameter<int> { TypedValue = limit },
             },
         };
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var orders = new List<Order>();
-        while (await reader.ReadAsync(cancellation))
-        {
-            orders.Add(Read(reader));
-        }
-        return orders;
+        return await ListAsync(command, cancellation);
     }
 
     /// <summary>The stream of the order of that id, in whatever case the id is written.</summary>
@@ -119,6 +157,17 @@ internal static class OrderStore
     {
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         return await reader.ReadAsync(cancellation) ? Read(reader) : null;
+    }
+
+    private static async Task<List<Order>> ListAsync(NpgsqlCommand command, CancellationToken cancellation)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var orders = new List<Order>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            orders.Add(Read(reader));
+        }
+        return orders;
     }
 
     /// <summary>The order of a row that has the columns of an order, in their order.</summary>

@@ -1,6 +1,7 @@
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Description;
 using OrderPlatform.Api.Http;
+using OrderPlatform.Api.Saga;
 
 namespace OrderPlatform.Api.Orders;
 
@@ -18,6 +19,7 @@ internal static class OrdersApi
         read.MapGet("/search", SearchOrders.HandleAsync).WithName("SearchOrders").WithSummary("Search orders by words and parts of them, newest first").Produces<Page<Order>>();
         read.MapGet("/{id}", GetOrder.HandleAsync).WithName("GetOrder").WithSummary("Read an order, now or as it was").Produces<Order>().SendsVersionsOnce();
         read.MapGet("/{id}/events", GetOrderEvents.HandleAsync).WithName("GetOrderEvents").WithSummary("Read an order's history").Produces<Page<OrderEventView>>();
+        read.MapGet("/{id}/saga", GetSaga.HandleAsync).WithName("GetSaga").WithSummary("Read what the saga's participants know of an order").Produces<SagaView>();
         read.MapGet("/{id}/status", GetOrderStatus.HandleAsync).WithName("GetOrderStatus").WithSummary("Read where an order stands").Produces<OrderStanding>();
         read.MapGet("/{id}/stream", StreamOrder.HandleAsync).WithName("StreamOrder").WithSummary("Follow an order's status")
             .Produces<OrderStatusView>(StatusCodes.Status200OK, "text/event-stream").Produces(StatusCodes.Status204NoContent)

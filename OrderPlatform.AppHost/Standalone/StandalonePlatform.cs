@@ -102,6 +102,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         ["Logging__Console__FormatterOptions__SingleLine"] = "true",
         ["Authentication__DevelopmentKey"] = _data.ApiKey(),
         ["Privacy__MasterKey"] = _data.MasterKey(),
+        ["Notifications__Folder"] = _data.Named("notifications"),
     };
 
     private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);

@@ -20,6 +20,15 @@ public static class EventTypes
     /// <summary>The aggregate kind of a product's stock.</summary>
     public const string Stock = "stock";
 
+    /// <summary>The aggregate kind of what an order has reserved.</summary>
+    public const string Reservation = "reservation";
+
+    /// <summary>The aggregate kind of an order's payment.</summary>
+    public const string Payment = "payment";
+
+    /// <summary>The aggregate kind of an order's dispatch.</summary>
+    public const string Dispatch = "dispatch";
+
     /// <summary>The aggregate kind of customers.</summary>
     public const string Customer = "customer";
 
@@ -32,8 +41,21 @@ public static class EventTypes
         new("OrderCreated.v1", typeof(OrderCreated), Order, Topics.OrderEvents),
         new("OrderImported.v1", typeof(OrderImported), Order, Topics.OrderEvents),
         new("OrderItemsChanged.v1", typeof(OrderItemsChanged), Order, Topics.OrderEvents),
+        new("OrderConfirmed.v1", typeof(OrderConfirmed), Order, Topics.OrderEvents),
+        new("OrderShipped.v1", typeof(OrderShipped), Order, Topics.OrderEvents),
+        new("OrderDelivered.v1", typeof(OrderDelivered), Order, Topics.OrderEvents),
         new("OrderCancelled.v1", typeof(OrderCancelled), Order, Topics.OrderEvents),
         new("StockReceived.v1", typeof(StockReceived), Stock, Topics.InventoryEvents),
+        new("StockLevelChanged.v1", typeof(StockLevelChanged), Stock, Topics.InventoryEvents),
+        new("StockReserved.v1", typeof(StockReserved), Reservation, Topics.InventoryEvents),
+        new("StockRejected.v1", typeof(StockRejected), Reservation, Topics.InventoryEvents),
+        new("StockReleased.v1", typeof(StockReleased), Reservation, Topics.InventoryEvents),
+        new("PaymentCompleted.v1", typeof(PaymentCompleted), Payment, Topics.PaymentEvents),
+        new("PaymentFailed.v1", typeof(PaymentFailed), Payment, Topics.PaymentEvents),
+        new("PaymentRefunded.v1", typeof(PaymentRefunded), Payment, Topics.PaymentEvents),
+        new("DispatchShipped.v1", typeof(DispatchShipped), Dispatch, Topics.ShippingEvents),
+        new("DispatchDelivered.v1", typeof(DispatchDelivered), Dispatch, Topics.ShippingEvents),
+        new("DispatchRecalled.v1", typeof(DispatchRecalled), Dispatch, Topics.ShippingEvents),
         new("CustomerRegistered.v1", typeof(CustomerRegistered), Customer, Topics.CustomerEvents),
         new("CustomerChanged.v1", typeof(CustomerChanged), Customer, Topics.CustomerEvents),
         new("SalesFact.v1", typeof(SalesFact), Sales, Topics.OrdersAnalytics),

@@ -94,9 +94,25 @@ public sealed record OrderItemsChanged : OrderEvent
     public required IReadOnlyList<OrderItem> Items { get; init; }
 }
 
+/// <summary>An order's stock is reserved and its payment taken, for the very items that it has. They cannot be changed any more.</summary>
+public sealed record OrderConfirmed : OrderEvent;
+
+/// <summary>An order is on its way. It cannot be cancelled any more.</summary>
+public sealed record OrderShipped : OrderEvent
+{
+    /// <summary>Who carries it.</summary>
+    public required string Courier { get; init; }
+
+    /// <summary>The courier's number of the parcel.</summary>
+    public required string TrackingNumber { get; init; }
+}
+
+/// <summary>An order has arrived: its end.</summary>
+public sealed record OrderDelivered : OrderEvent;
+
 /// <summary>An order was cancelled; its sales are taken back.</summary>
 public sealed record OrderCancelled : OrderEvent
 {
-    /// <summary>Why, in the words of whoever cancelled; null when nothing was said.</summary>
+    /// <summary>Why, in the words of whoever cancelled, or what the platform cancelled it for: "out of stock: cd-1", "payment declined"; null when nothing was said.</summary>
     public string? Reason { get; init; }
 }

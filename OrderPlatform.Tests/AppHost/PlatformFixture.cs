@@ -42,7 +42,7 @@ public sealed class PlatformFixture : IAsyncLifetime
 
     private async Task<Running> StartAsync()
     {
-        var host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        var host = StandaloneHost.StartWithoutSaga(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         var runFile = await host.UpAsync(CancellationToken.None);
         var api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)runFile["api"]!) };
         api.DefaultRequestHeaders.Add("X-Api-Key", (string)runFile["apiKey"]!);

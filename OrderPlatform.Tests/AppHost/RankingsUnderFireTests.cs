@@ -26,7 +26,7 @@ public sealed class RankingsUnderFireTests(EngineFixture engines) : IAsyncLifeti
 
     public async ValueTask InitializeAsync()
     {
-        _host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        _host = StandaloneHost.StartWithoutSaga(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         _run = await _host.UpAsync(Cancellation);
         _orders = NpgsqlDataSource.Create((string)_run["postgres"]!);
         _http.BaseAddress = new Uri((string)_run["api"]!);

@@ -41,6 +41,9 @@ internal sealed class StandaloneHost : IAsyncDisposable
 
     public static StandaloneHost Start(string dataFolder, params string[] arguments) => Start(dataFolder, new Dictionary<string, string>(), arguments);
 
+    /// <summary>A host whose orders stay as they are placed: nothing is reserved, paid or shipped.</summary>
+    public static StandaloneHost StartWithoutSaga(string dataFolder, params string[] arguments) => Start(dataFolder, new Dictionary<string, string> { ["Api__Participants"] = "false" }, arguments);
+
     /// <summary>With variables that the services inherit.</summary>
     public static StandaloneHost Start(string dataFolder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {

@@ -53,6 +53,8 @@ public sealed class PlatformFixture : IAsyncLifetime
             {
                 KeepNothing(resource);
             }
+            // orders stay as they are placed: nothing is reserved, paid or shipped
+            builder.CreateResourceBuilder(builder.Resources.OfType<ProjectResource>().Single(resource => resource.Name == "api")).WithEnvironment("Api__Participants", "false");
             var platform = await builder.BuildAsync(bound.Token);
             await platform.StartAsync(bound.Token);
             await platform.ResourceNotifications.WaitForResourceHealthyAsync("api", WaitBehavior.StopOnResourceUnavailable, bound.Token);

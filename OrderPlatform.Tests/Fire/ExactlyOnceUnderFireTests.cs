@@ -30,7 +30,7 @@ public sealed class ExactlyOnceUnderFireTests(EngineFixture engines, ITestOutput
         var seed = int.TryParse(Environment.GetEnvironmentVariable("ORDERPLATFORM_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next();
         output.WriteLine($"seed {seed}");
         await engines.KafkaClientAsync(Cancellation);
-        await using var host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        await using var host = StandaloneHost.StartWithoutSaga(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         var run = await host.UpAsync(Cancellation);
         using var api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)run["api"]!), Timeout = TimeSpan.FromSeconds(20) };
         api.DefaultRequestHeaders.Add("X-Api-Key", (string)run["apiKey"]!);

@@ -26,7 +26,7 @@ internal sealed class OrderHistory
         for (var i = 0; i < orders; i++)
         {
             Place();
-            if (_random.Next(3) == 0)
+            if (_random.Next(2) == 0)
             {
                 Change();
             }
@@ -62,9 +62,18 @@ internal sealed class OrderHistory
     private void Change()
     {
         var order = _orders.Values.ElementAt(_random.Next(_orders.Count));
-        if (order.Status == OrderStatus.Pending)
+        OrderEvent? happened = (order.Status, _random.Next(3)) switch
         {
-            Happened(order.Id, _random.Next(2) == 0 ? order.ChangeItems(Items()) : order.Cancel(null));
+            (OrderStatus.Pending, 0) => order.ChangeItems(Items()),
+            (OrderStatus.Pending, 1) => order.Confirm(),
+            (OrderStatus.Confirmed, 0) => order.Ship("courier", "number"),
+            (OrderStatus.Shipped, _) => order.Deliver(),
+            (OrderStatus.Pending or OrderStatus.Confirmed, _) => order.Cancel(null),
+            _ => null,
+        };
+        if (happened is not null)
+        {
+            Happened(order.Id, happened);
         }
     }
 

@@ -25,7 +25,7 @@ public sealed class SalesFactsUnderFireTests : IDisposable
     {
         var seed = Environment.TickCount;
         TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
-        await using var host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        await using var host = StandaloneHost.StartWithoutSaga(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         var run = await host.UpAsync(Cancellation);
         using var api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)run["api"]!) };
         api.DefaultRequestHeaders.Add("X-Api-Key", (string)run["apiKey"]!);
