@@ -20,6 +20,9 @@ builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
 builder.AddServiceDefaults();
 // an open write transaction holds its rows' locks, its own events and PostgreSQL's vacuum
 builder.AddPostgres(Connections.Orders, transactionTimeout: TimeSpan.FromSeconds(5));
+builder.AddPostgresContext<ProductsContext>(Connections.Orders);
+builder.AddPostgresContext<InventoryContext>(Connections.Orders);
+builder.AddPostgresContext<CustomersContext>(Connections.Orders);
 builder.AddPostgres(Connections.Views);
 builder.AddKafka();
 builder.AddRedis();

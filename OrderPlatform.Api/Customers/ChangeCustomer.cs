@@ -20,7 +20,7 @@ internal static class ChangeCustomer
         var change = Checked(body.Value);
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        await using var context = new CustomersContext(connection);
+        await using var context = CustomersContext.On(connection);
         var before = await context.Customers.SingleOrDefaultAsync(customer => customer.Id == id, cancellation) ?? throw ProblemException.NotFound($"customer {id}");
         ifMatch.Require(before.Version);
         var key = await store.KeyAsync(context, id, cancellation)

@@ -5,11 +5,14 @@ using OrderPlatform.Api.Storage;
 namespace OrderPlatform.Api.Customers;
 
 /// <summary>The tables of customers and their keys.</summary>
-internal sealed class CustomersContext(NpgsqlConnection connection) : ModuleContext(connection)
+internal sealed class CustomersContext(DbContextOptions<CustomersContext> options) : ModuleContext(options)
 {
     public DbSet<SealedCustomer> Customers => Set<SealedCustomer>();
 
     public DbSet<WrappedKey> Keys => Set<WrappedKey>();
+
+    /// <summary>In the transaction of a use case that writes.</summary>
+    public static CustomersContext On(NpgsqlConnection connection) => new(OptionsOn<CustomersContext>(connection));
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {

@@ -1,18 +1,13 @@
 using Microsoft.EntityFrameworkCore;
-using Npgsql;
 using OrderPlatform.Api.Http;
-using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Api.Customers;
 
 /// <summary>GET /customers/{id}: a customer; personal fields only for callers who may see them.</summary>
 internal static class GetCustomer
 {
-    public static async Task<IResult> HandleAsync(
-        HttpContext http, string id, CustomerStore store, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, CancellationToken cancellation)
+    public static async Task<IResult> HandleAsync(HttpContext http, string id, CustomerStore store, CustomersContext context, CancellationToken cancellation)
     {
-        await using var connection = await source.OpenConnectionAsync(cancellation);
-        await using var context = new CustomersContext(connection);
         var customer = await context.Customers.AsNoTracking().SingleOrDefaultAsync(customer => customer.Id == id, cancellation)
             ?? throw ProblemException.NotFound($"customer {id}");
         return http.HasSeen(customer.Version) ? http.NotModified(customer.Version) : Answer.Ok(await store.OpenAsync(http, context, customer, cancellation), customer.Version);

@@ -39,14 +39,14 @@ internal static class RegisterCustomer
         });
         var registered = JsonSerializer.Deserialize<SealedCustomer>(kept.Body, PlatformJson.Options)!;
         await using var connection = await source.OpenConnectionAsync(http.RequestAborted);
-        await using var context = new CustomersContext(connection);
+        await using var context = CustomersContext.On(connection);
         var seen = await store.OpenAsync(http, context, registered, http.RequestAborted);
         return Answer.Created($"/customers/{Uri.EscapeDataString(registered.Id)}", seen, registered.Version);
     }
 
     private static async Task InsertAsync(NpgsqlConnection connection, SealedCustomer customer, byte[] wrappedKey, CancellationToken cancellation)
     {
-        await using var context = new CustomersContext(connection);
+        await using var context = CustomersContext.On(connection);
         context.Add(customer);
         context.Add(new WrappedKey(customer.Id, wrappedKey));
         if (!await context.TrySaveAsync(cancellation))

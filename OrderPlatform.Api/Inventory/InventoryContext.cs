@@ -5,9 +5,12 @@ using OrderPlatform.Api.Storage;
 namespace OrderPlatform.Api.Inventory;
 
 /// <summary>The table of stock.</summary>
-internal sealed class InventoryContext(NpgsqlConnection connection) : ModuleContext(connection)
+internal sealed class InventoryContext(DbContextOptions<InventoryContext> options) : ModuleContext(options)
 {
     public DbSet<Stock> Stock => Set<Stock>();
+
+    /// <summary>In the transaction of a use case that writes.</summary>
+    public static InventoryContext On(NpgsqlConnection connection) => new(OptionsOn<InventoryContext>(connection));
 
     protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<Stock>(stock =>
     {

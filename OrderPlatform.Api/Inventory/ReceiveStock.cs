@@ -40,7 +40,7 @@ internal static class ReceiveStock
     // one statement, so that receipts at once wait for each other instead of failing
     private static async Task<Stock> AddAsync(NpgsqlConnection connection, string productId, int quantity, CancellationToken cancellation)
     {
-        await using var context = new InventoryContext(connection);
+        await using var context = InventoryContext.On(connection);
         try
         {
             var rows = await context.Stock.FromSql(

@@ -70,7 +70,7 @@ internal sealed partial class NotificationsParticipant(
     private async Task<MailAddress?> AddressAsync(string customerId, CancellationToken cancellation)
     {
         await using var connection = await Source.OpenConnectionAsync(cancellation);
-        await using var context = new CustomersContext(connection);
+        await using var context = CustomersContext.On(connection);
         var customer = await context.Customers.AsNoTracking().SingleOrDefaultAsync(customer => customer.Id == customerId, cancellation);
         var key = customer is null ? null : await customers.KeyAsync(context, customerId, cancellation);
         var email = key?.Open(PersonalFields.Email, customer!.Email);

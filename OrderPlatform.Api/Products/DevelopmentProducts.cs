@@ -26,7 +26,7 @@ internal sealed class DevelopmentProducts([FromKeyedServices(Connections.Orders)
         var now = clock.GetUtcNow().Truncated();
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var context = new ProductsContext(connection);
+        await using var context = ProductsContext.On(connection);
         if (await context.Products.AnyAsync(cancellationToken))
         {
             return;

@@ -5,9 +5,12 @@ using OrderPlatform.Api.Storage;
 namespace OrderPlatform.Api.Products;
 
 /// <summary>The table of products.</summary>
-internal sealed class ProductsContext(NpgsqlConnection connection) : ModuleContext(connection)
+internal sealed class ProductsContext(DbContextOptions<ProductsContext> options) : ModuleContext(options)
 {
     public DbSet<Product> Products => Set<Product>();
+
+    /// <summary>In the transaction of a use case that writes.</summary>
+    public static ProductsContext On(NpgsqlConnection connection) => new(OptionsOn<ProductsContext>(connection));
 
     protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<Product>(product =>
     {

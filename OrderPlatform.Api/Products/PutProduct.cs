@@ -22,7 +22,7 @@ internal static class PutProduct
         var now = clock.GetUtcNow().Truncated();
         var wanted = Checked(id, body.Value, now);
         await using var connection = await source.OpenConnectionAsync(cancellation);
-        await using var context = new ProductsContext(connection);
+        await using var context = ProductsContext.On(connection);
         var before = await context.Products.SingleOrDefaultAsync(product => product.Id == wanted.Id, cancellation);
         if (before is null)
         {

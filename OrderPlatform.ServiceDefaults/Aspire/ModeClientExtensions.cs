@@ -22,8 +22,13 @@ public static class ModeClientExtensions
             settings.DisableHealthChecks = true;
         });
 
-    /// <summary>A pooled DbContext for the connection of that name, with retry on failure.</summary>
+    /// <summary>A pooled DbContext for the connection of that name. It does not retry: a caller who waits is told at once, and asks again.</summary>
     public static void AddPostgresContext<TContext>(this IHostApplicationBuilder builder, string connectionName)
         where TContext : DbContext =>
-        builder.AddNpgsqlDbContext<TContext>(connectionName);
+        builder.AddNpgsqlDbContext<TContext>(connectionName, settings =>
+        {
+            settings.DisableRetry = true;
+            // AddPostgres has one of this database
+            settings.DisableHealthChecks = true;
+        });
 }

@@ -42,9 +42,8 @@ public static class ModeClientExtensions
         });
     }
 
-    /// <summary>A pooled DbContext for the connection of that name, with retry on failure.</summary>
+    /// <summary>A pooled DbContext for the connection of that name. It does not retry: a caller who waits is told at once, and asks again.</summary>
     public static void AddPostgresContext<TContext>(this IHostApplicationBuilder builder, string connectionName)
         where TContext : DbContext =>
-        builder.Services.AddDbContextPool<TContext>(options =>
-            options.UseNpgsql(builder.Configuration.Required(connectionName), npgsql => npgsql.EnableRetryOnFailure()));
+        builder.Services.AddDbContextPool<TContext>(options => options.UseNpgsql(builder.Configuration.Required(connectionName)));
 }
