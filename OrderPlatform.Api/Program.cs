@@ -35,12 +35,12 @@ builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddHostedService<OrderHintListener>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
-builder.AddSaga();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
 {
     builder.Services.AddHostedService<DevelopmentProducts>();
 }
+builder.AddSaga(); // last: hosted services start in this order
 
 var app = builder.Build();
 app.UseExceptionHandler();

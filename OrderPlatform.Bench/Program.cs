@@ -48,6 +48,11 @@ experiment.SetAction(async (parsed, cancellation) =>
 });
 root.Add(experiment);
 
+var throughSaga = new Option<int>("--orders") { Description = "Orders to place", DefaultValueFactory = _ => 10_000 };
+var saga = new Command("saga", "Orders through the saga of a running standalone host: refusals, silences, double answers and cancellations, then the books") { throughSaga, results };
+saga.SetAction((parsed, cancellation) => SagaBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(throughSaga), parsed.GetValue(results)!, cancellation));
+root.Add(saga);
+
 var placing = new Command("orders", "POST /orders beside the same SQL by Npgsql alone, on a running standalone host; its relay and projections are stopped meanwhile") { results };
 placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(results)!, cancellation));
 root.Add(placing);

@@ -29,7 +29,11 @@ internal sealed partial class TimerLoop(ITimed timed, TimeProvider clock, ILogge
                     await Task.Delay(Interval, clock, stoppingToken);
                 }
             }
-            catch (Exception e) when (e is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
                 // whatever it was: what is due is still due
                 LogFailed(log, timed.Name, e.Message);

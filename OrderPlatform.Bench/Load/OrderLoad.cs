@@ -8,12 +8,14 @@ namespace OrderPlatform.Bench.Load;
 internal static class OrderLoad
 {
     private const int Customers = 500;
-    private const int Products = 200;
+
+    /// <summary>The first of the development products, which have stock.</summary>
+    private const int Products = 10;
 
     /// <summary>A request that places one order of one to three lines.</summary>
     public static HttpRequestMessage Place(Random random)
     {
-        var items = string.Join(',', Enumerable.Range(0, random.Next(1, 4)).Select(_ => $$"""{"productId":"p-{{random.Next(Products)}}","quantity":{{random.Next(1, 4)}},"unitPrice":{{random.Next(10_000) / 100m}}}"""));
+        var items = string.Join(',', Enumerable.Range(0, random.Next(1, 4)).Select(_ => $$"""{"productId":"cd-{{random.Next(Products) + 1:0000}}","quantity":{{random.Next(1, 4)}},"unitPrice":{{random.Next(10_000) / 100m}}}"""));
         return Post("/orders", $$"""{"customerId":"c-{{random.Next(Customers)}}","currency":"USD","items":[{{items}}]}""", Guid.NewGuid().ToString());
     }
 

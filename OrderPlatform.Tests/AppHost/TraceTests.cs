@@ -8,7 +8,7 @@ namespace OrderPlatform.Tests.AppHost;
 public sealed class TraceTests : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-    private static readonly string[] Steps = ["POST /orders", "relay publish", "order-view write", "rankings write", "analytics-transformer write", "sales-facts write"];
+    private static readonly string[] Steps = ["POST /orders", "relay publish", "order-view write", "rankings write", "analytics-transformer write", "sales-facts write", "saga-inventory write", "saga-payments write", "saga-orders write", "saga-shipping write"];
 
     private readonly TemporaryFolder _data = new();
 
@@ -17,12 +17,12 @@ public sealed class TraceTests : IDisposable
     public void Dispose() => _data.Dispose();
 
     [Fact]
-    public async Task One_trace_runs_from_the_request_to_every_store()
+    public async Task One_trace_runs_from_the_request_to_every_store_and_through_the_saga()
     {
         await using var collector = await TelemetryReceiver.StartAsync(Cancellation);
         await using var host = StandaloneHost.Start(
             _data.Path,
-            new Dictionary<string, string> { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Address, ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf", ["OTEL_BSP_SCHEDULE_DELAY"] = "200" },
+            new Dictionary<string, string> { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Address, ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf", ["OTEL_BSP_SCHEDULE_DELAY"] = "200", ["Orders__ChangeWindow"] = "00:00:00.5" },
             "--api-port", $"{LoopbackPort.Free()}");
         var run = await host.UpAsync(Cancellation);
         using var api = new HttpClient(new SocketsHttpHandler { ActivityHeadersPropagator = null }) { BaseAddress = new Uri((string)run["api"]!) };
