@@ -6,9 +6,11 @@ using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
 using OrderPlatform.Api.Inventory;
+using OrderPlatform.Api.Operations;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
 using OrderPlatform.Api.Rankings;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -31,6 +33,7 @@ builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
+builder.Services.AddHealthChecks().AddCheck<DeadLetterHealthCheck>("dead-letters");
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
 {
@@ -49,5 +52,6 @@ app.MapCustomers();
 app.MapApiDescription();
 app.MapAnalytics();
 app.MapRankings();
+app.MapOperations();
 app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

@@ -126,7 +126,7 @@ public sealed class PollingRelayTests(EngineFixture engines) : IAsyncLifetime
 
         published.Until(read => read["small"].Any());
 
-        await EventuallyAsync(async () => await ScalarAsync("SELECT count(*) FROM parked_event WHERE key = 'large'") is 2L, "two parked events");
+        await EventuallyAsync(async () => await ScalarAsync("SELECT count(*) FROM dead_letter WHERE consumer = 'relay' AND key = 'large'") is 2L, "two parked events");
         published.Until(read => read["small"].Any());
         published.WithoutRepeats()["large"].ShouldBe([1]);
     }

@@ -27,6 +27,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
 
     private readonly HttpClient _http = new(new SocketsHttpHandler());
     private readonly IConfiguration _configuration;
+    private readonly NpgsqlDataSource _orders;
     private readonly NpgsqlDataSource _views;
     private readonly ClickHouseClient _clickHouse;
     private readonly IProducer<byte[], byte[]> _producer;
@@ -36,6 +37,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     private SalesFactsStore(IReadOnlyDictionary<string, string?> connections, string topic)
     {
         _configuration = new ConfigurationBuilder().AddInMemoryCollection(connections).Build();
+        _orders = NpgsqlDataSource.Create(_configuration.GetConnectionString("orders")!);
         _views = NpgsqlDataSource.Create(_configuration.GetConnectionString("views")!);
         _clickHouse = new ClickHouseClient(_http, ClickHouseConnection.Parse(_configuration.GetConnectionString("clickhouse")!));
         _producer = KafkaClients.Producer(_configuration.GetConnectionString("kafka")!, config => config.LingerMs = 5);
@@ -73,7 +75,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     /// <summary>A consumer for a sink, running until it is stopped.</summary>
     public async Task<PartitionConsumer> StartAsync(ISink sink)
     {
-        var consumer = new PartitionConsumer(sink, _configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance);
+        var consumer = new PartitionConsumer(sink, _configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance, _orders);
         await consumer.StartAsync(Cancellation);
         return consumer;
     }
@@ -152,6 +154,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _producer.Dispose();
+        await _orders.DisposeAsync();
         await _views.DisposeAsync();
         _http.Dispose();
     }
