@@ -66,14 +66,16 @@ internal sealed class ReceiptsStage : IAsyncDisposable
     }
 
     /// <summary>A receipt as the relay publishes it.</summary>
-    public Task PublishAsync(string product, int sequence, int quantity) => PublishAsync(product, sequence, Receipt(product, quantity));
+    public Task<long> PublishAsync(string product, int sequence, int quantity) => PublishAsync(product, sequence, Receipt(product, quantity));
 
     /// <summary>A record with any value.</summary>
-    public Task PublishAsync(string product, int sequence, byte[] value) =>
+    public Task<long> PublishAsync(string product, int sequence, byte[] value) =>
         PublishAsync(Encoding.UTF8.GetBytes(product), EnvelopeHeaders.Of($"{product}/{sequence}", "StockReceived.v1", "stock", product, sequence, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, null), value);
 
     /// <summary>Any record at all.</summary>
-    public Task PublishAsync(byte[]? key, Headers headers, byte[]? value) => _producer.ProduceAsync(_name, new Message<byte[], byte[]> { Key = key!, Headers = headers, Value = value! }, Cancellation);
+    /// <returns>Its offset.</returns>
+    public async Task<long> PublishAsync(byte[]? key, Headers headers, byte[]? value) =>
+        (await _producer.ProduceAsync(_name, new Message<byte[], byte[]> { Key = key!, Headers = headers, Value = value! }, Cancellation)).Offset.Value;
 
     public static byte[] Receipt(string product, int quantity) =>
         JsonSerializer.SerializeToUtf8Bytes(new StockReceived { ProductId = product, Quantity = quantity, OnHand = quantity, Reserved = 0 }, PlatformJson.Options);

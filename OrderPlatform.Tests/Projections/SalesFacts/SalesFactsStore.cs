@@ -145,6 +145,13 @@ internal sealed class SalesFactsStore : IAsyncDisposable
 
     public Task<string> ClickHouseAsync(string sql) => _clickHouse.QueryAsync(sql, parameters: null, Cancellation);
 
+    /// <summary>The states of the dead letters.</summary>
+    public async Task<string?> LettersAsync()
+    {
+        await using var command = _orders.CreateCommand("SELECT string_agg(state, ' ' ORDER BY state) FROM dead_letter");
+        return await command.ExecuteScalarAsync(Cancellation) as string;
+    }
+
     public async Task<object?> ScalarAsync(string sql)
     {
         await using var command = _views.CreateCommand(sql);
