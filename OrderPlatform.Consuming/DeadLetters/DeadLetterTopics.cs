@@ -67,9 +67,10 @@ internal sealed class DeadLetterTopics(IConfiguration configuration, TimeProvide
         }
         catch (KafkaException e) when (!Poison.IsRefusal(e.Error))
         {
+            // a copy that it still holds may come later: its number is out of date by then, or it is a repeat
             producer.Dispose();
             _producer = null;
-            throw;
+            throw new KafkaException(new Error(e.Error.Code, $"{to.Topic} does not take a dead letter: {e.Error.Reason}. Is the topic there?"), e);
         }
     }
 

@@ -64,7 +64,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
         await SetUpAsync(connections);
         var topic = $"{Topics.OrdersAnalytics}_{name}";
         using var admin = KafkaClients.Admin(kafka.Address);
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = Topics.Partitions, ReplicationFactor = 1 }]);
+        await admin.CreateTopicsAsync(((string[])[topic, Topics.DeadLetters(topic)]).Select(missing => new TopicSpecification { Name = missing, NumPartitions = Topics.Partitions, ReplicationFactor = 1 }));
         return new SalesFactsStore(connections.ToDictionary(pair => pair.Key, pair => (string?)pair.Value), topic);
     }
 
