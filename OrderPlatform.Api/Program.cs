@@ -6,10 +6,12 @@ using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
 using OrderPlatform.Api.Inventory;
+using OrderPlatform.Api.Operations;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
 using OrderPlatform.Api.Rankings;
 using OrderPlatform.Api.Saga;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -35,6 +37,7 @@ builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
 builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddHostedService<OrderHintListener>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
 builder.Services.AddCustomers();
+builder.Services.AddHealthChecks().AddCheck<DeadLetterHealthCheck>("dead-letters");
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
 {
@@ -54,5 +57,6 @@ app.MapCustomers();
 app.MapApiDescription();
 app.MapAnalytics();
 app.MapRankings();
+app.MapOperations();
 app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

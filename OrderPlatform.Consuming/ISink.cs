@@ -28,11 +28,15 @@ public interface ISink
     Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation);
 
     /// <summary>
-    /// Writes the records' effects and the progress, both or neither. Records come in the order of their partition. Repeats
-    /// of an aggregate's sequence change nothing.
+    /// Writes the records' effects and the progress, both or neither. Records come in the order of their partition; an offset
+    /// that is left out is a parked record, and the progress goes over it. Repeats of an aggregate's sequence change nothing.
     /// </summary>
     /// <exception cref="ProgressLostException">Another consumer has gone on in the meantime: nothing was written, the batch is dropped.</exception>
-    /// <exception cref="Exception">The store failed: the same batch is given again, for as long as it takes.</exception>
+    /// <exception cref="DeadLetters.PoisonRecordException">A record cannot be written for what it is: its key is parked, and the others are given again.</exception>
+    /// <exception cref="Exception">
+    /// A failure over the data (<see cref="DeadLetters.Poison"/>): the batch is given again in halves, until one record is left, whose
+    /// key is parked. Any other: the store failed, and the same batch is given again, for as long as it takes.
+    /// </exception>
     Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
 
     /// <summary>

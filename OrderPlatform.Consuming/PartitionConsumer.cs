@@ -1,15 +1,19 @@
 using System.Diagnostics;
 using Confluent.Kafka;
+using Npgsql;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
 namespace OrderPlatform.Consuming;
 
 /// <summary>
-/// Feeds one sink: batches of records in the order of their partition, a failing store retried for as long as it takes,
-/// partitions given up and taken over at any moment without loss or doubling, since the store itself says where to go on.
+/// Feeds one sink: batches of records in the order of their partition, a failing store retried for as long as it takes, a
+/// record that is itself at fault parked with its key while all others flow on, partitions given up and taken over at any
+/// moment without loss or doubling, since the store itself says where to go on.
 /// </summary>
-public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log) : BackgroundService
+/// <param name="orders">The orders database, which has the dead letters.</param>
+public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, ProjectionState state, ILogger log, NpgsqlDataSource orders) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
@@ -19,9 +23,24 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private const int MaxBatchBytes = 16 * 1024 * 1024;
 
     // what was read and is not written yet; a rebalance empties it, since the partitions are read again from the store's progress
-    private readonly List<Record> _batch = [];
+    private readonly List<ArrivedRecord> _batch = [];
 
     private readonly HeldPartitions _held = new();
+
+    private readonly DeadLetterQueue _deadLetters = new(sink.Name, orders, configuration, log);
+
+    /// <summary>Called after each step of a dead letter: where tests break it off.</summary>
+    internal Action<DeadLetterStep> Reached
+    {
+        set => _deadLetters.Reached = value;
+    }
+
+    /// <inheritdoc />
+    public override void Dispose()
+    {
+        _deadLetters.Dispose();
+        base.Dispose();
+    }
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -77,19 +96,32 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             var records = _batch.ToArray();
             if (records.Length > 0)
             {
-                await WriteTracedAsync(records, stopping);
+                var written = await WriteAsync(records, stopping);
                 backoff.Reset();
                 // what lag tools show; only a sink whose store is Kafka resumes from it
-                _held.Written(records).ToList().ForEach(consumer.StoreOffset);
-                state.Wrote(sink, records);
+                _held.Passed(records).ToList().ForEach(consumer.StoreOffset);
+                state.Wrote(sink, written);
             }
             _batch.Clear();
-            state.Caught(sink, consumer, _held);
+            state.Caught(sink, consumer, _held, _deadLetters.ParkedSince);
             if (Stopwatch.GetElapsedTime(toldAt) > TellInterval)
             {
+                await RedriveAsync(stopping);
                 await TellAsync(stopping);
                 toldAt = Stopwatch.GetTimestamp();
             }
+        }
+    }
+
+    private async Task RedriveAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await _deadLetters.RedriveAsync(_held.Partitions, stopping);
+        }
+        catch (Exception e) when (e is NpgsqlException or KafkaException)
+        {
+            // it is tried again in a second; that one of them is away, their health says
         }
     }
 
@@ -103,7 +135,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         }
         try
         {
-            await sink.CaughtUpAsync(complete, status.CompleteUntil[complete[0]], stopping);
+            await sink.CaughtUpAsync(complete, complete.Min(partition => status.CompleteUntil[partition]), stopping);
         }
         catch (Exception e) when (e is not ProgressLostException && !stopping.IsCancellationRequested)
         {
@@ -128,38 +160,92 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             {
                 since = Stopwatch.GetTimestamp();
             }
-            _batch.Add(Record.From(consumed));
-            bytes += _batch[^1].Value.Length;
+            _batch.Add(new ArrivedRecord(consumed));
+            bytes += _batch[^1].Size;
             wait = sink.Linger - Stopwatch.GetElapsedTime(since);
         }
     }
 
-    private async Task WriteTracedAsync(Record[] batch, CancellationToken cancellation)
+    // Writes what is not parked. A part that is refused for what is in it is split around the record that is named, or in halves,
+    // until it is one record alone: that one is parked, and what follows of its key behind it.
+    private async Task<IReadOnlyList<Record>> WriteAsync(ArrivedRecord[] batch, CancellationToken cancellation)
     {
-        using var span = EventSpans.StartBatch(sink.Name + " write", ActivityKind.Consumer, batch.Select(record => record.TraceParent));
-        await WriteUntilDoneAsync(batch, cancellation);
-        span.EndBatch(batch.Select(record => record.TraceParent));
+        var written = new List<Record>(batch.Length);
+        var parts = new Stack<IReadOnlyList<ArrivedRecord>>([batch]);
+        while (parts.TryPop(out var part))
+        {
+            var free = await UntilDoneAsync(part.Count, () => _deadLetters.AdmitAsync(part, cancellation), cancellation);
+            var records = free.Select(arrived => arrived.Record!).ToList();
+            if (records.Count == 0)
+            {
+                continue;
+            }
+            switch (await UntilDoneAsync(records.Count, () => TryWriteAsync(records, cancellation), cancellation))
+            {
+                case null:
+                    written.AddRange(records);
+                    break;
+                case var refusal when free is [var poison]:
+                    await UntilDoneAsync(1, () => ParkAsync(poison, refusal.Message, cancellation), cancellation);
+                    break;
+                case var refusal:
+                    Split(free, refusal).ForEach(parts.Push);
+                    break;
+            }
+        }
+        return written;
+    }
+
+    /// <returns>Why the records themselves are refused; null when they are written.</returns>
+    private async Task<Exception?> TryWriteAsync(IReadOnlyList<Record> records, CancellationToken cancellation)
+    {
+        using var span = EventSpans.StartBatch(sink.Name + " write", ActivityKind.Consumer, records.Select(record => record.TraceParent));
+        try
+        {
+            await sink.WriteAsync(records, cancellation);
+            span.EndBatch(records.Select(record => record.TraceParent));
+            return null;
+        }
+        catch (Exception e) when (Poison.IsIn(e))
+        {
+            return e;
+        }
+    }
+
+    private async Task<bool> ParkAsync(ArrivedRecord poison, string error, CancellationToken cancellation)
+    {
+        await _deadLetters.ParkAsync(poison, error, cancellation);
+        return true;
+    }
+
+    /// <returns>The parts, the last one first.</returns>
+    private static List<IReadOnlyList<ArrivedRecord>> Split(IReadOnlyList<ArrivedRecord> refused, Exception refusal)
+    {
+        var named = refusal is PoisonRecordException poison ? refused.Index().FirstOrDefault(record => record.Item.Source == poison.Record, (-1, null!)).Index : -1;
+        IReadOnlyList<ArrivedRecord>[] parts = named < 0
+            ? [[.. refused.Skip(refused.Count / 2)], [.. refused.Take(refused.Count / 2)]]
+            : [[.. refused.Skip(named + 1)], [refused[named]], [.. refused.Take(named)]];
+        return [.. parts.Where(part => part.Count > 0)];
     }
 
     // Kafka is not asked for anything meanwhile: librdkafka keeps up the membership for max.poll.interval.ms (5 minutes), and
     // after a longer absence of the store the consumer starts over. Pausing the partitions and polling on would lose records:
     // a pause drops what was fetched, and of a partition without a consumed record it is not fetched again (2.15.1,
     // rd_kafka_toppar_pause_resume).
-    private async Task WriteUntilDoneAsync(Record[] batch, CancellationToken cancellation)
+    private async Task<T> UntilDoneAsync<T>(int records, Func<Task<T>> work, CancellationToken cancellation)
     {
         var backoff = new Backoff();
         while (true)
         {
             try
             {
-                await sink.WriteAsync(batch, cancellation);
-                return;
+                return await work();
             }
             catch (Exception e) when (e is not ProgressLostException && !cancellation.IsCancellationRequested)
             {
                 var pause = backoff.Next();
                 state.Failing(sink, e.Message);
-                ProjectionLog.Retrying(log, sink.Name, batch.Length, e.Message, pause.TotalSeconds);
+                ProjectionLog.Retrying(log, sink.Name, records, e.Message, pause.TotalSeconds);
                 await Task.Delay(pause, cancellation);
             }
         }
@@ -176,6 +262,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private List<TopicPartitionOffset> Resume(IConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions, CancellationToken stopping)
     {
         // the handler is synchronous, and runs on this consumer's own thread
+        _deadLetters.ResumeAsync(stopping).GetAwaiter().GetResult();
         var progress = sink.ResumeAsync(partitions, stopping).GetAwaiter().GetResult();
         var next = partitions.ConvertAll(partition => new TopicPartitionOffset(partition, progress.TryGetValue(partition, out var offset) ? offset : Offset.Beginning));
         var stored = next.Where(partition => partition.Offset == Offset.Stored).Select(partition => partition.TopicPartition).ToList();

@@ -17,7 +17,7 @@ public sealed class ProjectionState
     public ProjectionState(TimeProvider clock)
     {
         _clock = clock;
-        Telemetry.Meter.CreateObservableGauge("orderplatform.projection.lag", Lags, "{record}", "Records of a partition that are not in the store yet");
+        Telemetry.Meter.CreateObservableGauge("orderplatform.projection.lag", Lags, "{record}", "Records of a partition that are neither in the store nor parked");
     }
 
     /// <summary>Called with every batch that a store has taken: the store's name, its records and when they were in.</summary>
@@ -41,11 +41,11 @@ public sealed class ProjectionState
         }
     }
 
-    /// <summary>Everything that the consumer has seen is in the store.</summary>
-    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, HeldPartitions held)
+    /// <summary>Everything that the consumer has seen is in the store, or parked.</summary>
+    internal void Caught(ISink sink, IConsumer<byte[], byte[]> consumer, HeldPartitions held, IReadOnlyDictionary<TopicPartition, DateTimeOffset> parkedSince)
     {
         var lag = held.Lag(consumer);
-        _projections[sink.Name] = new Status(null, lag, held.CompleteUntil(lag, _clock.GetUtcNow()));
+        _projections[sink.Name] = new Status(null, lag, held.CompleteUntil(lag, parkedSince, _clock.GetUtcNow()));
     }
 
     // what it held it may hold no more: nothing is said of it until it has caught up again
@@ -63,7 +63,7 @@ public sealed class ProjectionState
 
     /// <summary>How one projection does.</summary>
     /// <param name="Problem">Why it does not go on; null when it does.</param>
-    /// <param name="Lag">Records of each partition that are not in the store yet.</param>
-    /// <param name="CompleteUntil">What was published to each partition before this is in the store; partitions of which it is not known are left out.</param>
+    /// <param name="Lag">Records of each partition that are neither in the store nor parked.</param>
+    /// <param name="CompleteUntil">What was published to each partition before this is in the store, nothing of it parked; partitions of which it is not known are left out.</param>
     public sealed record Status(string? Problem, IReadOnlyDictionary<TopicPartition, long> Lag, IReadOnlyDictionary<TopicPartition, DateTimeOffset> CompleteUntil);
 }

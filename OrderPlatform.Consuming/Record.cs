@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Confluent.Kafka;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Json;
@@ -25,33 +26,33 @@ public sealed record Record(
     public string Id { get; init; } = "";
 
     /// <summary>The event as the record that its type names.</summary>
-    /// <exception cref="FormatException">A type that this build does not know, or JSON that is not of it.</exception>
+    /// <exception cref="PoisonRecordException">A type that this build does not know, or JSON that is not of it.</exception>
     public T Read<T>()
     {
         try
         {
             return EventTypes.Find(Type) is { } type && JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) is T payload
                 ? payload
-                : throw new FormatException($"{Type} at {Source} is not a {typeof(T).Name} that this build knows.");
+                : throw new PoisonRecordException(Source, $"{Type} is not a {typeof(T).Name} that this build knows.");
         }
         catch (JsonException e)
         {
-            throw new FormatException($"{Type} at {Source} cannot be read: {e.Message}", e);
+            throw new PoisonRecordException(Source, $"{Type} cannot be read: {e.Message}", e);
         }
     }
 
     /// <summary>Reads the envelope.</summary>
-    /// <exception cref="FormatException">A header is missing or wrong.</exception>
+    /// <exception cref="PoisonRecordException">A header is missing or wrong.</exception>
     public static Record From(ConsumeResult<byte[], byte[]> consumed)
     {
         var headers = consumed.Message.Headers;
         return new Record(
             consumed.TopicPartitionOffset,
-            Encoding.UTF8.GetString(consumed.Message.Key ?? throw new FormatException($"The record at {consumed.TopicPartitionOffset} has no key.")),
+            Encoding.UTF8.GetString(consumed.Message.Key ?? throw new PoisonRecordException(consumed.TopicPartitionOffset, "The record has no key.")),
             Required(consumed, Envelope.Type),
             int.TryParse(Required(consumed, Envelope.Sequence), NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)
                 ? sequence
-                : throw new FormatException($"The sequence of the record at {consumed.TopicPartitionOffset} is not a number."),
+                : throw new PoisonRecordException(consumed.TopicPartitionOffset, $"The header {Envelope.Sequence} is not a number."),
             Time(consumed, Envelope.Time),
             Time(consumed, Envelope.RecordedTime),
             new DateTimeOffset(consumed.Message.Timestamp.UtcDateTime, TimeSpan.Zero),
@@ -65,10 +66,10 @@ public sealed record Record(
     private static string Required(ConsumeResult<byte[], byte[]> consumed, string header) =>
         consumed.Message.Headers.TryGetLastBytes(header, out var value)
             ? Encoding.UTF8.GetString(value)
-            : throw new FormatException($"The record at {consumed.TopicPartitionOffset} has no header {header}.");
+            : throw new PoisonRecordException(consumed.TopicPartitionOffset, $"The record has no header {header}.");
 
     private static DateTimeOffset Time(ConsumeResult<byte[], byte[]> consumed, string header) =>
         UtcTime.TryParse(Required(consumed, header), out var time)
             ? time
-            : throw new FormatException($"The header {header} of the record at {consumed.TopicPartitionOffset} is not a time.");
+            : throw new PoisonRecordException(consumed.TopicPartitionOffset, $"The header {header} is not a time.");
 }

@@ -1,5 +1,6 @@
 using OrderPlatform.Projections.Auditing;
 using OrderPlatform.Consuming;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
 using OrderPlatform.Projections.SalesFacts;
@@ -17,7 +18,8 @@ builder.AddClickHouse();
 builder.AddServiceLevels();
 
 builder.Services.AddSingleton<ProjectionState>().AddHostedService<CompletenessWriter>();
-builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections");
+builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections").AddCheck<DeadLetterHealthCheck>("dead-letters");
+builder.Services.AddDeadLetterMonitor();
 builder.Services.AddProjection<OrderViewProjection>();
 builder.Services.AddProjection<AnalyticsTransformer>();
 builder.Services.AddProjection<SalesFactsProjection>();

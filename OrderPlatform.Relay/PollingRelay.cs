@@ -21,6 +21,7 @@ public sealed class PollingRelay(
     private const string LeaseName = "polling";
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RedriveInterval = TimeSpan.FromSeconds(1);
 
     // under load the checkpoint moves this often: what was published since is repeated after a crash, which is cheaper than a write for each batch
     private static readonly TimeSpan SaveInterval = TimeSpan.FromMilliseconds(100);
@@ -87,8 +88,14 @@ public sealed class PollingRelay(
         var done = await CheckpointStore.LoadAsync(connection, lease, cancellation);
         var (unsaved, savedAt) = (false, Stopwatch.GetTimestamp());
         var pause = options.Value.ShortestPause;
+        var redrivenAt = Stopwatch.GetTimestamp();
         while (true)
         {
+            if (Stopwatch.GetElapsedTime(redrivenAt) > RedriveInterval)
+            {
+                await parked.RedriveAsync(connection, lease, publisher, cancellation);
+                redrivenAt = Stopwatch.GetTimestamp();
+            }
             var batch = await PollingReader.ReadAsync(connection, done, options.Value.BatchSize, cancellation);
             if (batch.Events.Count > 0)
             {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
+using OrderPlatform.Api.Operations;
 using OrderPlatform.Contracts.Events;
 
 namespace OrderPlatform.Api.Description;
@@ -13,6 +14,10 @@ internal static class Parameters
         ["productId"] = ("The product's id.", Text()),
         ["customerId"] = ("Only of this customer.", Text()),
         ["status"] = ("Only with this status.", OneOf(Enum.GetNames<OrderStatus>())),
+        ["consumer"] = ("Only of this projection or participant; relay: what Kafka refused.", Text()),
+        ["topic"] = ("Only of this topic.", Text()),
+        ["key"] = ("Only of this key, which is an aggregate's id.", Text()),
+        ["state"] = ("Only in this state.", OneOf(Enum.GetNames<DeadLetterState>())),
         ["q"] = ("Words, or parts of them, that an order must have all of.", Text()),
         ["grain"] = ("How long a period is.", OneOf("hour", "day")),
         ["window"] = ("Over which days, by UTC date; all when left out.", OneOf("today", "30d", "all")),

@@ -4,6 +4,7 @@ using Microsoft.OpenApi;
 using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Inventory;
+using OrderPlatform.Api.Operations;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
 
@@ -21,6 +22,8 @@ internal static class Schemas
         [typeof(PutProductRequest)] = """{"name":"Mixtape, 120 minutes","price":3.95,"currency":"USD"}""",
         [typeof(ReceiveStockRequest)] = """{"quantity":100}""",
         [typeof(RegisterCustomerRequest)] = """{"id":"c-1","name":"Ada Lovelace","email":"ada@example.com"}""",
+        [typeof(RedriveRequest)] = """{"reason":"the projection is mended"}""",
+        [typeof(DiscardRequest)] = """{"reason":"a test record that nobody needs"}""",
         [typeof(Problem)] = """{"title":"Bad Request","status":400,"detail":"currency: is required.","instance":"/orders","errors":{"currency":["is required."]}}""",
         [typeof(ChangeCustomerRequest)] = """{"address":"12 St James's Square, London"}""",
     };

@@ -40,6 +40,12 @@ public static class Envelope
     /// <summary>W3C trace context of the request that caused the event; left out when there was none.</summary>
     public const string TraceParent = "traceparent";
 
+    /// <summary>Of a dead letter's copy: the consumer that it is published again for. All others pass it over; they have had the record.</summary>
+    public const string RedrivenFor = "redriven-for";
+
+    /// <summary>Of a dead letter's copy: which letter, and the number of its redrive: <c>17/1</c>.</summary>
+    public const string DeadLetter = "dead-letter";
+
     /// <summary>The <see cref="Source"/> of events of that kind of aggregate.</summary>
     public static string SourceOf(string aggregate) => "/orderplatform/" + aggregate;
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Consuming;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.ServiceDefaults.Clients;
 
 namespace OrderPlatform.Projections.SalesFacts;
@@ -19,7 +20,8 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
     /// Inserts facts as one block, which ClickHouse drops, in the table and in each target by itself, when it has taken the
     /// token before: https://clickhouse.com/docs/guides/developing/deduplicating-inserts-on-retries.
     /// </summary>
-    public Task InsertAsync(string token, long plan, IReadOnlyList<Record> records, CancellationToken cancellation)
+    /// <param name="rows">What <see cref="Rows"/> has made of them.</param>
+    public Task InsertAsync(string token, ReadOnlyMemory<byte> rows, CancellationToken cancellation)
     {
         var settings = new Dictionary<string, string>
         {
@@ -31,7 +33,7 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
             ["max_threads"] = "1",
             ["max_insert_threads"] = "1",
         };
-        return clickHouse.InsertAsync("INSERT INTO orders_analytics FORMAT JSONEachRow", Rows(plan, records), settings, cancellation);
+        return clickHouse.InsertAsync("INSERT INTO orders_analytics FORMAT JSONEachRow", rows, settings, cancellation);
     }
 
     /// <summary>Facts that are there.</summary>
@@ -76,13 +78,9 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
         }
     }
 
-    // a string in an array, as TabSeparated has it
-    private static string Quoted(string text) =>
-        $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
-
-    private static long Number(string text) => long.Parse(text, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
-
-    private static ReadOnlyMemory<byte> Rows(long plan, IReadOnlyList<Record> records)
+    /// <summary>Facts as rows of the table.</summary>
+    /// <exception cref="PoisonRecordException">A record is no fact.</exception>
+    public static ReadOnlyMemory<byte> Rows(long plan, IReadOnlyList<Record> records)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer);
@@ -95,6 +93,12 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
         }
         return buffer.WrittenMemory;
     }
+
+    // a string in an array, as TabSeparated has it
+    private static string Quoted(string text) =>
+        $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
+
+    private static long Number(string text) => long.Parse(text, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
 
     private static void WriteRow(Utf8JsonWriter json, long plan, Record record, SalesFact fact)
     {

@@ -19,16 +19,29 @@ internal sealed record Plan(int Facts, IReadOnlyList<PlannedRange> Ranges)
     public bool IsRebuild => Ranges.Count == 0;
 
     /// <summary>Inserts all <paramref name="records"/> but the <paramref name="repeats"/>.</summary>
-    /// <param name="records">In the order of partition and offset.</param>
+    /// <param name="records">In the order of partition and offset. An offset that is left out among them is a dead letter.</param>
     public static Plan Insert(IReadOnlyList<Record> records, IReadOnlySet<Record> repeats) => new(
         records.Count - repeats.Count,
-        [.. records.GroupBy(record => record.Source.Partition.Value).Select(partition => new PlannedRange(
-            partition.Key, partition.First().Source.Offset.Value, partition.Last().Source.Offset.Value + 1,
-            [.. partition.Where(repeats.Contains).Select(record => record.Source.Offset.Value)]))]);
+        [.. records.GroupBy(record => record.Source.Partition.Value).Select(partition => Range(partition.Key, [.. partition], repeats))]);
+
+    private static PlannedRange Range(int partition, IReadOnlyList<Record> records, IReadOnlySet<Record> repeats)
+    {
+        var (from, to) = (records[0].Source.Offset.Value, records[^1].Source.Offset.Value + 1);
+        var inserted = records.Where(record => !repeats.Contains(record)).Select(record => record.Source.Offset.Value).ToHashSet();
+        return new PlannedRange(partition, from, to, [.. LongRange(from, to).Where(offset => !inserted.Contains(offset))]);
+    }
+
+    private static IEnumerable<long> LongRange(long from, long to)
+    {
+        for (var offset = from; offset < to; offset++)
+        {
+            yield return offset;
+        }
+    }
 }
 
-/// <summary>Records of one partition, from (inclusive) to (exclusive), without the repeats among them.</summary>
-/// <param name="Dropped">Offsets of the repeats.</param>
+/// <summary>Records of one partition, from (inclusive) to (exclusive), without the repeats and the dead letters among them.</summary>
+/// <param name="Dropped">Offsets of these.</param>
 internal sealed record PlannedRange(int Partition, long From, long To, IReadOnlyList<long> Dropped);
 
 /// <summary>Where the writing to ClickHouse stands.</summary>

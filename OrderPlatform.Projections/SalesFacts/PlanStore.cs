@@ -81,6 +81,33 @@ internal sealed class PlanStore(NpgsqlDataSource source, string projection)
         await batch.ExecuteNonQueryAsync(cancellation);
     }
 
+    /// <summary>The pending plan can never be done: nothing is pending any more, and the progress is where it was before. Its number is not used again.</summary>
+    /// <param name="progress">Where the partitions stand; moved back with it.</param>
+    public async Task TakeBackAsync(PlanState refused, string topic, Dictionary<TopicPartition, long> progress, CancellationToken cancellation)
+    {
+        var ranges = refused.Pending!.Ranges;
+        await using var command = source.CreateCommand(
+            """
+            WITH back AS (UPDATE sales_facts_plan SET pending = NULL WHERE projection = $1 AND generation = $2 AND number = $3 AND pending IS NOT NULL RETURNING projection)
+            UPDATE projection_progress SET next_offset = planned.first FROM back, unnest($5, $6) AS planned (partition, first)
+            WHERE projection_progress.projection = back.projection AND topic = $4 AND projection_progress.partition = planned.partition
+            """);
+        command.Parameters.AddRange((NpgsqlParameter[])
+        [
+            Value(projection), Value(refused.Generation), Value(refused.Number), Value(topic),
+            Value(ranges.Select(range => range.Partition).ToArray()), Value(ranges.Select(range => range.From).ToArray()),
+        ]);
+        await command.ExecuteNonQueryAsync(cancellation);
+        foreach (var range in ranges)
+        {
+            var partition = new TopicPartition(topic, range.Partition);
+            if (progress.TryGetValue(partition, out var next) && next == range.To)
+            {
+                progress[partition] = range.From;
+            }
+        }
+    }
+
     /// <summary>Records a rebuild from the beginning: a new generation, no progress, nothing complete.</summary>
     /// <returns>False when the state is not <paramref name="found"/> any more: look again.</returns>
     public async Task<bool> TryRecordRebuildAsync(PlanState found, CancellationToken cancellation)

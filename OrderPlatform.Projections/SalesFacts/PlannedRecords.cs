@@ -11,7 +11,7 @@ internal sealed class PlannedRecords(IConfiguration configuration, string topic)
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The plan's records without its repeats, in the order of partition and offset, as they were the first time.</summary>
+    /// <summary>The plan's records without what it drops, in the order of partition and offset, as they were the first time.</summary>
     /// <exception cref="TimeoutException">Kafka does not give them.</exception>
     /// <exception cref="InvalidOperationException">Kafka does not have them any more.</exception>
     public Task<IReadOnlyList<Record>> ReadAsync(Plan plan, CancellationToken cancellation) =>

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrderPlatform.Consuming;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -93,10 +94,12 @@ public sealed class SalesFactsProjection : ISink
             }
             var repeats = await RepeatsAsync(records, cancellation);
             Reached(WriteStep.LookedUp);
+            // before it is planned: a plan must be finished, so nothing that is no fact may get into it
+            var rows = FactsTable.Rows(before.Number + 1, [.. records.Where(record => !repeats.Contains(record))]);
             if (await _plans.TryRecordAsync(before, Plan.Insert(records, repeats), records, _progress, cancellation) is { } planned)
             {
                 Reached(WriteStep.Recorded);
-                await InsertAsync(planned, [.. records.Where(record => !repeats.Contains(record))], cancellation);
+                await InsertAsync(planned, rows, cancellation);
                 await _plans.FinishAsync(planned, cancellation);
                 Reached(WriteStep.Finished);
                 return;
@@ -159,7 +162,7 @@ public sealed class SalesFactsProjection : ISink
         else
         {
             SalesFactsLog.FinishingPlan(_log, state.Number, pending.Facts);
-            await InsertAsync(state, await _planned.ReadAsync(pending, cancellation), cancellation);
+            await InsertAsync(state, FactsTable.Rows(state.Number, await _planned.ReadAsync(pending, cancellation)), cancellation);
         }
         // a kill can leave the token in ClickHouse and not the data (docs/decisions/0007): then this insert was dropped
         if (await _facts.IsWholeAsync(state.Facts + pending.Facts, cancellation))
@@ -172,13 +175,23 @@ public sealed class SalesFactsProjection : ISink
         }
     }
 
-    private async Task InsertAsync(PlanState planned, IReadOnlyList<Record> records, CancellationToken cancellation)
+    private async Task InsertAsync(PlanState planned, ReadOnlyMemory<byte> rows, CancellationToken cancellation)
     {
-        if (records.Count > 0)
+        if (rows.IsEmpty)
         {
-            await _facts.InsertAsync(planned.Token, planned.Number, records, cancellation);
-            Reached(WriteStep.Inserted);
+            return;
         }
+        try
+        {
+            await _facts.InsertAsync(planned.Token, rows, cancellation);
+        }
+        catch (ClickHouseException e) when (Poison.IsIn(e))
+        {
+            // It would refuse the same rows for ever. What it may have taken of them nevertheless makes its count differ: then all is rebuilt.
+            await _plans.TakeBackAsync(planned, Topics[0], _progress, cancellation);
+            throw;
+        }
+        Reached(WriteStep.Inserted);
     }
 
     // Returns when somebody else was quicker: the state is looked at again then.

@@ -57,12 +57,11 @@ public sealed class KafkaPublisher : IDisposable
     /// <inheritdoc />
     public void Dispose() => _producer.Dispose();
 
-    private static Message<byte[], byte[]> Message(LoggedEvent logged)
-    {
-        var aggregate = logged.Stream[..logged.Stream.IndexOf('/')];
-        var headers = EnvelopeHeaders.Of(logged.EventId.ToString("D"), logged.Type, aggregate, logged.Key, logged.Sequence, logged.OccurredAt, logged.RecordedAt, logged.TraceParent);
-        return new Message<byte[], byte[]> { Key = Encoding.UTF8.GetBytes(logged.Key), Value = logged.Payload, Headers = headers };
-    }
+    /// <summary>The envelope that an event is published in.</summary>
+    public static Headers HeadersOf(LoggedEvent logged) => EnvelopeHeaders.Of(
+        logged.EventId.ToString("D"), logged.Type, aggregate: logged.Stream[..logged.Stream.IndexOf('/')], logged.Key, logged.Sequence, logged.OccurredAt, logged.RecordedAt, logged.TraceParent);
+
+    private static Message<byte[], byte[]> Message(LoggedEvent logged) => new() { Key = Encoding.UTF8.GetBytes(logged.Key), Value = logged.Payload, Headers = HeadersOf(logged) };
 
     private static int SizeOf(Message<byte[], byte[]> message) =>
         message.Key.Length + message.Value.Length + message.Headers.Sum(header => header.Key.Length + header.GetValueBytes().Length);

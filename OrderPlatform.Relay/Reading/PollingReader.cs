@@ -64,7 +64,8 @@ public static class PollingReader
         return new LogBatch(events, events.Count == limit ? new Checkpoint(done.From, to, events[^1].Position) : Checkpoint.After(to!));
     }
 
-    private static LoggedEvent Read(NpgsqlDataReader reader) => new(
+    /// <summary>The event of a row, whose columns stand behind one other.</summary>
+    internal static LoggedEvent Read(NpgsqlDataReader reader) => new(
         reader.GetInt64(1), reader.GetString(2), reader.GetInt32(3), reader.GetGuid(4), reader.GetString(5), reader.GetString(6), reader.GetString(7),
         reader.GetFieldValue<DateTimeOffset>(8), reader.GetFieldValue<DateTimeOffset>(9), reader.IsDBNull(10) ? null : reader.GetString(10), reader.GetFieldValue<byte[]>(11));
 }

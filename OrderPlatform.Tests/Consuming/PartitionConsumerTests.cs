@@ -26,7 +26,8 @@ public sealed class PartitionConsumerTests(EngineFixture engines)
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = kafka }).Build();
         var sink = new SlowSink(Topic);
         var state = new ProjectionState(TimeProvider.System);
-        using var consumer = new PartitionConsumer(sink, configuration, state, NullLogger.Instance);
+        await using var orders = await OrdersDatabase.CreateAsync(engines, Cancellation);
+        using var consumer = new PartitionConsumer(sink, configuration, state, NullLogger.Instance, orders.Source);
         for (var partition = 0; partition < Topics.Partitions; partition++)
         {
             await producer.ProduceAsync(new TopicPartition(Topic, partition), Message(partition), Cancellation);

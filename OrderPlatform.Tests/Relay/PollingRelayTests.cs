@@ -1,6 +1,7 @@
 using System.Net;
 using Npgsql;
 using OrderPlatform.Api.EventLog;
+using OrderPlatform.Api.Operations;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
@@ -126,9 +127,38 @@ public sealed class PollingRelayTests(EngineFixture engines) : IAsyncLifetime
 
         published.Until(read => read["small"].Any());
 
-        await EventuallyAsync(async () => await ScalarAsync("SELECT count(*) FROM parked_event WHERE key = 'large'") is 2L, "two parked events");
+        await EventuallyAsync(async () => await ScalarAsync("SELECT count(*) FROM dead_letter WHERE consumer = 'relay' AND key = 'large'") is 2L, "two parked events");
         published.Until(read => read["small"].Any());
         published.WithoutRepeats()["large"].ShouldBe([1]);
+    }
+
+    [Fact]
+    public async Task A_parked_event_is_redriven_smaller_or_discarded_and_its_key_goes_on_in_order()
+    {
+        await using var relay = RelayProcess.Start(_database, _kafka.Address, ("Relay__MaxEventBytes", "20000"));
+        foreach (var key in (string[])["mended", "given-up"])
+        {
+            await AppendAsync(key, 1, 1);
+            await AppendAsync(key, 2, lines: 400);
+            await AppendAsync(key, 3, 1);
+        }
+        await EventuallyAsync(async () => await ScalarAsync("SELECT string_agg(state, ' ' ORDER BY id) FROM dead_letter WHERE key = 'mended'") is "failed waiting", "the parked events");
+        await using var connection = await _database.Source.OpenConnectionAsync(Cancellation);
+        await RedriveAsync(connection, "mended", edited: null);
+        await EventuallyAsync(async () => await ScalarAsync("SELECT attempts FROM dead_letter WHERE key = 'mended' AND state = 'failed'") is 2, "the second refusal");
+
+        await RedriveAsync(connection, "mended", "{\"smaller\":true}"u8.ToArray());
+        await DeadLetterStore.DiscardAsync(connection, await FirstAsync(connection, "given-up"), "olivia", "too large for anybody", Cancellation);
+
+        using var published = new PublishedEvents(_kafka.Address);
+        published.Until(read => read["mended"].Contains(3) && read["given-up"].Contains(3));
+        published.WithoutRepeats()["mended"].ShouldBe([1, 2, 3]);
+        published.WithoutRepeats()["given-up"].ShouldBe([1, 3]);
+        published.All.Single(record => record.Message.Key == "mended" && PublishedEvents.Header(record, Envelope.Sequence) == "2").Message.Value.ShouldBe("{\"smaller\":true}"u8.ToArray());
+        await EventuallyAsync(async () => await ScalarAsync("SELECT string_agg(state, ' ' ORDER BY key, id) FROM dead_letter") is "discarded redriven redriven redriven", "closed letters");
+        // the key is free
+        await AppendAsync("mended", 4, 1);
+        published.Until(read => read["mended"].Contains(4));
     }
 
     [Fact]
@@ -176,6 +206,12 @@ public sealed class PollingRelayTests(EngineFixture engines) : IAsyncLifetime
         };
         await batch.ExecuteNonQueryAsync(Cancellation);
     }
+
+    private static async Task RedriveAsync(NpgsqlConnection connection, string key, byte[]? edited) =>
+        await DeadLetterStore.RedriveAsync(connection, await FirstAsync(connection, key), edited, "olivia", "made smaller", Cancellation);
+
+    private static async Task<DeadLetter> FirstAsync(NpgsqlConnection connection, string key) =>
+        (await DeadLetterStore.ListAsync(connection, new DeadLetterFilter("relay", null, key, DeadLetterState.Failed), long.MaxValue, 1, Cancellation)).Single();
 
     private async Task<long> EpochAsync() => (long)(await ScalarAsync("SELECT epoch FROM relay_lease WHERE name = 'polling'"))!;
 

@@ -27,6 +27,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
 
     private readonly HttpClient _http = new(new SocketsHttpHandler());
     private readonly IConfiguration _configuration;
+    private readonly NpgsqlDataSource _orders;
     private readonly NpgsqlDataSource _views;
     private readonly ClickHouseClient _clickHouse;
     private readonly IProducer<byte[], byte[]> _producer;
@@ -36,6 +37,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     private SalesFactsStore(IReadOnlyDictionary<string, string?> connections, string topic)
     {
         _configuration = new ConfigurationBuilder().AddInMemoryCollection(connections).Build();
+        _orders = NpgsqlDataSource.Create(_configuration.GetConnectionString("orders")!);
         _views = NpgsqlDataSource.Create(_configuration.GetConnectionString("views")!);
         _clickHouse = new ClickHouseClient(_http, ClickHouseConnection.Parse(_configuration.GetConnectionString("clickhouse")!));
         _producer = KafkaClients.Producer(_configuration.GetConnectionString("kafka")!, config => config.LingerMs = 5);
@@ -62,7 +64,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
         await SetUpAsync(connections);
         var topic = $"{Topics.OrdersAnalytics}_{name}";
         using var admin = KafkaClients.Admin(kafka.Address);
-        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = Topics.Partitions, ReplicationFactor = 1 }]);
+        await admin.CreateTopicsAsync(((string[])[topic, Topics.DeadLetters(topic)]).Select(missing => new TopicSpecification { Name = missing, NumPartitions = Topics.Partitions, ReplicationFactor = 1 }));
         return new SalesFactsStore(connections.ToDictionary(pair => pair.Key, pair => (string?)pair.Value), topic);
     }
 
@@ -73,7 +75,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     /// <summary>A consumer for a sink, running until it is stopped.</summary>
     public async Task<PartitionConsumer> StartAsync(ISink sink)
     {
-        var consumer = new PartitionConsumer(sink, _configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance);
+        var consumer = new PartitionConsumer(sink, _configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance, _orders);
         await consumer.StartAsync(Cancellation);
         return consumer;
     }
@@ -143,6 +145,13 @@ internal sealed class SalesFactsStore : IAsyncDisposable
 
     public Task<string> ClickHouseAsync(string sql) => _clickHouse.QueryAsync(sql, parameters: null, Cancellation);
 
+    /// <summary>The states of the dead letters.</summary>
+    public async Task<string?> LettersAsync()
+    {
+        await using var command = _orders.CreateCommand("SELECT string_agg(state, ' ' ORDER BY state) FROM dead_letter");
+        return await command.ExecuteScalarAsync(Cancellation) as string;
+    }
+
     public async Task<object?> ScalarAsync(string sql)
     {
         await using var command = _views.CreateCommand(sql);
@@ -152,6 +161,7 @@ internal sealed class SalesFactsStore : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _producer.Dispose();
+        await _orders.DisposeAsync();
         await _views.DisposeAsync();
         _http.Dispose();
     }
