@@ -88,8 +88,8 @@ public sealed class ParticipantTests(EngineFixture engines)
             var orders = Enumerable.Range(0, 20).Select(_ => Order.Apply(null, Order.Place(Guid.CreateVersion7().ToString("D"), "c-1", "USD", [new OrderItem("p-1", 1, 5m)], _clock.GetUtcNow()), _clock.GetUtcNow())).ToList();
 
             await Task.WhenAll(
-                Task.Run(() => reserving.WriteAsync([.. orders.Select(order => reservations.Of(order.Id, 1, new StockReserved { OrderId = order.Id, OrderVersion = 1, CustomerId = "c-1", Currency = "USD", Amount = 5m, Items = [] }))], Cancellation)),
-                Task.Run(() => cancelling.WriteAsync([.. orders.Select(order => cancellations.Of(order.Id, 2, order.Cancel(null)))], Cancellation)));
+                Task.Run(() => reserving.WriteAsync([.. orders.Select(order => reservations.Of(order.Id, 1, new StockReserved { OrderId = order.Id, OrderVersion = 1, CustomerId = "c-1", Currency = "USD", Amount = 5m, Items = [] }))], Cancellation), Cancellation),
+                Task.Run(() => cancelling.WriteAsync([.. orders.Select(order => cancellations.Of(order.Id, 2, order.Cancel(null)))], Cancellation), Cancellation));
         }
 
         (await RowsAsync(database, "SELECT status FROM payment WHERE status NOT IN ('Refunding', 'Cancelled')")).ShouldBeEmpty();
