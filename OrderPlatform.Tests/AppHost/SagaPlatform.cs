@@ -18,7 +18,6 @@ public sealed class SagaPlatform : IAsyncLifetime
     public IDictionary<string, string> Settings { get; } = new Dictionary<string, string>
     {
         ["Orders__ChangeWindow"] = "00:00:00.3",
-        ["Orders__PaymentBound"] = "00:00:06",
         ["Shipping__DispatchAfter"] = "00:00:00.3",
         ["Shipping__DeliverAfter"] = "00:00:00.3",
     };

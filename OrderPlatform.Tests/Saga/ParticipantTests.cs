@@ -121,6 +121,28 @@ public sealed class ParticipantTests(EngineFixture engines)
     }
 
     [Fact]
+    public async Task An_order_that_is_not_paid_in_time_is_cancelled()
+    {
+        await using var database = await OrdersDatabase.CreateAsync(engines, Cancellation);
+        var options = new OrderOptions();
+        var participant = new OrdersParticipant(database.Source, new OrderHints(), Options.Create(options), _clock);
+        var placed = Order.Place(Guid.CreateVersion7().ToString("D"), "c-1", "USD", [new OrderItem("p-1", 1, 5m)], _clock.GetUtcNow());
+        await using (var connection = await database.Source.OpenConnectionAsync(Cancellation))
+        {
+            await OrderStore.InsertAsync(connection, Order.Apply(null, placed, _clock.GetUtcNow()), placed, Cancellation);
+        }
+
+        _clock.Advance(options.ChangeWindow + options.PaymentBound - TimeSpan.FromSeconds(1));
+        await participant.TickAsync(Cancellation);
+        (await RowsAsync(database, "SELECT status FROM orders")).ShouldBe(["Pending"]);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        await participant.TickAsync(Cancellation);
+
+        (await RowsAsync(database, "SELECT concat_ws(' ', status, version) FROM orders")).ShouldBe(["Cancelled 2"]);
+        (await RowsAsync(database, "SELECT convert_from(payload, 'UTF8')::jsonb ->> 'reason' FROM event_log WHERE sequence = 2")).ShouldBe(["payment timed out"]);
+    }
+
+    [Fact]
     public async Task A_key_that_was_given_back_before_it_was_charged_is_never_charged()
     {
         await using var database = await OrdersDatabase.CreateAsync(engines, Cancellation);
