@@ -1,0 +1,19 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace OrderPlatform.Projections.Auditing;
+
+/// <summary>Settings of the audits, section <c>Auditing</c>.</summary>
+public sealed class AuditOptions
+{
+    /// <summary>From one scheduled run of all audits to the next, over all replicas. An audit reads everything: some 20 s of one core for a million orders.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
+    public TimeSpan Interval { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>An event older than this must have reached Kafka and every store.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan Bound { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Runs are deleted after this time, with what they found.</summary>
+    [Range(typeof(TimeSpan), "01:00:00", "3650.00:00:00")]
+    public TimeSpan Kept { get; set; } = TimeSpan.FromDays(30);
+}
