@@ -18,6 +18,18 @@ public static class AuditNames
     /// <summary>ClickHouse: the facts, and what is summed from them.</summary>
     public const string SalesFacts = "sales-facts";
 
+    /// <summary>Stock is what came in less what was shipped, and reserved is what orders hold.</summary>
+    public const string Stock = "stock";
+
+    /// <summary>Payments are those of the confirmed orders.</summary>
+    public const string Payments = "payments";
+
+    /// <summary>No order is dispatched twice, or without being shipped.</summary>
+    public const string Dispatch = "dispatch";
+
+    /// <summary>No order is on its way for longer than its bound.</summary>
+    public const string StuckOrders = "stuck-orders";
+
     /// <summary>All of them, in the order in which they run.</summary>
-    public static IReadOnlyList<string> All { get; } = [Orders, Kafka, OrderView, Rankings, SalesFacts];
+    public static IReadOnlyList<string> All { get; } = [Orders, Kafka, OrderView, Rankings, SalesFacts, Stock, Payments, Dispatch, StuckOrders];
 }

@@ -13,6 +13,10 @@ public sealed class AuditOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan Bound { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>An order whose last event is older than this must be at its end, with its reservation, payment and dispatch. Above Orders:ChangeWindow + Orders:PaymentBound + Shipping's times.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "30.00:00:00")]
+    public TimeSpan SagaBound { get; set; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Runs are deleted after this time, with what they found.</summary>
     [Range(typeof(TimeSpan), "01:00:00", "3650.00:00:00")]
     public TimeSpan Kept { get; set; } = TimeSpan.FromDays(30);

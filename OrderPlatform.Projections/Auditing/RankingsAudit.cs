@@ -26,7 +26,7 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
     {
         using var comparison = await Comparison.BeginAsync(redis, configuration, clock, cancellation);
         findings.Vector[Topics.OrderEvents] = comparison.Vector;
-        await lag.CheckAsync(Store, Topics.OrderEvents, comparison.Vector, findings, cancellation);
+        await lag.CheckAsync(Store, Topics.OrderEvents, comparison.Vector, comparison.End, findings, cancellation);
         foreach (var order in comparison.Replay.Orders.Values)
         {
             findings.Sums.Expect(order.Currency, order.Day, order.Status.ToString(), order.CountedCents, Digest.Of($"{order.Version} {order.Status}"));
@@ -39,17 +39,18 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
     public async Task<IReadOnlyList<string>> RepairAsync(IReadOnlyList<Violation> violations, CancellationToken cancellation)
     {
         var done = violations.DistinctBy(violation => violation.Row).ToDictionary(violation => violation.Row, violation => violation.Kind == ViolationKind.Stuck ? "not repaired: the projection itself is behind; its health says why" : "right already");
-        // what is corrected is looked at again, since a write may have come between
-        for (var (attempt, corrected) = (0, 1); corrected > 0 && attempt < Attempts; attempt++)
+        // a write may have come between: then it is compared again
+        for (var (attempt, isDone) = (0, false); !isDone && attempt < Attempts; attempt++)
         {
-            corrected = 0;
+            isDone = true;
             using var comparison = await Comparison.BeginAsync(redis, configuration, clock, cancellation);
             async Task CorrectAsync(string row, bool isRight, Func<Task<bool>> correct, string how)
             {
                 if (!isRight && done.ContainsKey(row))
                 {
-                    corrected++;
-                    done[row] = await correct() ? how : "not repaired yet: a write came between";
+                    var written = await correct();
+                    isDone &= written;
+                    done[row] = written ? how : "not repaired: writes came between. Ask again";
                 }
             }
             await comparison.EntriesAsync(entry => CorrectAsync(entry.Row, entry.IsRight, () => comparison.Probe.CorrectEntryAsync(entry.Key, entry.Found, entry.Expected, cancellation), $"set to {entry.Expected ?? "nothing"}"), cancellation);
@@ -125,6 +126,9 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
         /// <summary>Where Redis was at first.</summary>
         public long[] Vector { get; private set; } = [];
 
+        /// <summary>Where order.events ended then.</summary>
+        public long[] End { get; private set; } = [];
+
         public static async Task<Comparison> BeginAsync(IConnectionMultiplexer redis, IConfiguration configuration, TimeProvider clock, CancellationToken cancellation)
         {
             var comparison = new Comparison(redis, configuration, clock);
@@ -132,6 +136,7 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
             {
                 await comparison.Probe.BeginAsync(cancellation);
                 comparison.Vector = (await comparison.Probe.EntriesAsync([RankingKeys.Order("")], cancellation)).Vector;
+                comparison.End = await comparison.Replay.EndAsync(cancellation);
                 await comparison.Replay.AdvanceAsync(comparison.Vector, cancellation);
                 return comparison;
             }
@@ -187,7 +192,7 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
         public void Dispose() => Replay.Dispose();
 
         private bool IsAskedFor((string Kind, string Window) ranking) =>
-            ranking.Window == RankingKeys.All || (DateOnly.TryParseExact(ranking.Window, "yyyy-MM-dd", out var day) && day >= _reference.FirstDay);
+            !DateOnly.TryParseExact(ranking.Window, "yyyy-MM-dd", out var day) || day >= _reference.FirstDay;
 
         private static (Guid? Id, string Key) IdOf(string key) => (Guid.TryParse(key[RankingKeys.Order("").Length..], out var id) ? id : null, key);
     }

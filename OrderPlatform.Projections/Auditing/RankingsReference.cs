@@ -53,6 +53,7 @@ internal sealed class RankingsReference(DateOnly today)
         {
             return;
         }
+        Add(RankingKeys.Totals, RankingKeys.Month(order.Day), order.Currency, sign * order.Cents, sign);
         string[] windows = order.Day >= FirstDay ? [RankingKeys.All, RankingKeys.Day(order.Day)] : [RankingKeys.All];
         foreach (var window in windows)
         {

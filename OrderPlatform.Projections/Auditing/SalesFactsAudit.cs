@@ -34,7 +34,6 @@ internal sealed class SalesFactsAudit(
     {
         var held = await CompareTargetsAsync(findings, cancellation);
         findings.Vector[Topics.OrdersAnalytics] = held.Vector;
-        await lag.CheckAsync(Store, Topics.OrdersAnalytics, held.Vector, findings, cancellation);
         var told = await ToldAsync(held.Vector, findings, cancellation);
         await CompareFactsAsync(held.Number, told, findings, cancellation);
         await using var after = await HeldPlan.TakeAsync(views, cancellation);
@@ -80,6 +79,7 @@ internal sealed class SalesFactsAudit(
         var told = new Dictionary<Guid, Told>();
         using (var facts = new TopicReader(configuration.Required(Connections.Kafka), Topics.OrdersAnalytics))
         {
+            await lag.CheckAsync(Store, Topics.OrdersAnalytics, vector, await facts.EndAsync(cancellation), findings, cancellation);
             await facts.ReadToAsync(vector, consumed => AddPublished(told, consumed, findings), cancellation);
         }
         // read to its end after the other, it has whatever the other is made from

@@ -22,6 +22,10 @@ internal sealed class OrderReplay(string bootstrapServers, string consumer) : ID
     /// <summary>Called with each event that is not a repeat: the order, its state before and after.</summary>
     public Action<Guid, OrderState?, OrderState, OrderEvent> Changed { get; set; } = (_, _, _, _) => { };
 
+    /// <summary>Where order.events ends at this moment.</summary>
+    /// <exception cref="CannotBeAuditedException">It does not go back to its beginning.</exception>
+    public Task<long[]> EndAsync(CancellationToken cancellation) => _reader.EndAsync(cancellation);
+
     /// <summary>Goes on to a vector: the next offset of each partition.</summary>
     /// <exception cref="CannotBeAuditedException">Kafka does not have these records.</exception>
     public Task AdvanceAsync(IReadOnlyList<long> vector, CancellationToken cancellation) => _reader.ReadToAsync(vector, Apply, cancellation);

@@ -13,6 +13,7 @@ internal sealed class TopicReader : IDisposable
     private readonly IConsumer<byte[], byte[]> _consumer;
     private readonly string _topic;
     private readonly long[] _next;
+    private readonly long[] _end = new long[Topics.Partitions];
 
     /// <param name="bootstrapServers">host:port[,host:port].</param>
     /// <param name="from">Where to begin; null: at the beginning.</param>
@@ -47,9 +48,9 @@ internal sealed class TopicReader : IDisposable
         }
         foreach (var partition in open)
         {
-            if (EndOf(partition, cancellation) is var end && end < vector[partition])
+            if (_end[partition] < vector[partition] && EndOf(partition, cancellation) < vector[partition])
             {
-                throw new CannotBeAuditedException($"{_topic}[{partition}] ends at {end}, and the store has come to {vector[partition]}: Kafka has lost records.");
+                throw new CannotBeAuditedException($"{_topic}[{partition}] ends at {_end[partition]}, and the store has come to {vector[partition]}: Kafka has lost records.");
             }
         }
         _consumer.IncrementalAssign(open.Select(partition => new TopicPartitionOffset(_topic, partition, _next[partition])));
@@ -106,7 +107,7 @@ internal sealed class TopicReader : IDisposable
         cancellation.ThrowIfCancellationRequested();
         var offsets = _consumer.QueryWatermarkOffsets(new TopicPartition(_topic, partition), Bound);
         return offsets.Low == 0
-            ? offsets.High.Value
+            ? _end[partition] = offsets.High.Value
             : throw new CannotBeAuditedException($"{_topic}[{partition}] begins at {offsets.Low}: what was before cannot be replayed. Keep the topic for good (retention.ms=-1) to have it audited.");
     }
 }
