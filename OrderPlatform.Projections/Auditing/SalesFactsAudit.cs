@@ -36,8 +36,7 @@ internal sealed class SalesFactsAudit(
         findings.Vector[Topics.OrdersAnalytics] = held.Vector;
         var told = await ToldAsync(held.Vector, findings, cancellation);
         await CompareFactsAsync(held.Number, told, findings, cancellation);
-        await using var after = await HeldPlan.TakeAsync(views, cancellation);
-        if (after.Generation != held.Generation)
+        if ((await new PlanStore(views, SalesFactsProjection.ProjectionName).LoadAsync(cancellation)).Generation != held.Generation)
         {
             throw new CannotBeAuditedException("The sales facts were rebuilt while they were read.");
         }

@@ -49,6 +49,42 @@ public sealed class AuditMutationTests(EngineFixture engines, ITestOutputHelper 
         _missed.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_violation_counts_once_and_every_comparison_is_an_outcome()
+    {
+        await AuditedPlatform.ExecuteAsync(_platform.Views, "DELETE FROM order_view WHERE ctid = (SELECT min(ctid) FROM order_view)");
+        await _platform.AuditAsync(AuditNames.OrderView);
+        await AuditedPlatform.ExecuteAsync(_platform.Views, "DELETE FROM order_view WHERE ctid = (SELECT min(ctid) FROM order_view)");
+        var second = await _platform.AuditAsync(AuditNames.OrderView);
+        second.Violations.Count.ShouldBe(2);
+        (await _platform.RepairAsync(second, AuditNames.OrderView)).State.ShouldBe("clean");
+
+        (await _platform.CountsAsync("audit.violation_count")).ShouldBe((2, 1), "two rows, each counted by the first run that named it, and a run without a new one");
+        (await _platform.CountsAsync("e2e.consistency_check.pass_rate")).ShouldBe((2, 1));
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_compared_is_neither_right_nor_wrong()
+    {
+        await AuditedPlatform.ExecuteAsync(_platform.Views, "UPDATE sales_facts_plan SET pending = '{}'");
+
+        var audited = await _platform.AuditAsync(AuditNames.SalesFacts, AuditNames.OrderView);
+
+        audited.State.ShouldStartWith("failed");
+        audited.Violations.ShouldBeEmpty();
+        (await _platform.CountsAsync("e2e.consistency_check.pass_rate")).ShouldBe((0, 1), "the order view's alone");
+    }
+
+    [Fact]
+    public async Task Scheduled_runs_keep_their_interval_and_what_a_killed_process_has_left_has_failed()
+    {
+        await AuditedPlatform.ExecuteAsync(_platform.Views, "INSERT INTO audit_run (id, audits, requested_by, state, requested_at) VALUES (gen_random_uuid(), '{orders}', 'schedule', 'running', now() - interval '6 minutes')");
+        await _platform.Auditor.RunDueAsync(TestContext.Current.CancellationToken);
+        await _platform.Auditor.RunDueAsync(TestContext.Current.CancellationToken);
+
+        (await AuditedPlatform.ScalarAsync(_platform.Views, "SELECT string_agg(state || ' ' || cardinality(audits), ', ' ORDER BY requested_at) FROM audit_run")).ShouldBe($"failed 1, clean {AuditNames.All.Count}");
+    }
+
     private async Task InTheEventLogAsync()
     {
         // an order with three events or more, none of them the last of all

@@ -163,6 +163,14 @@ internal sealed class AuditedPlatform : IAsyncDisposable
         return new Audited(run, state, violations);
     }
 
+    /// <summary>Bad and good outcomes of a service level indicator until now.</summary>
+    public async Task<(long Bad, long Good)> CountsAsync(string indicator)
+    {
+        await _services.GetRequiredService<ServiceLevelRecorder>().StopAsync(Cancellation);
+        async Task<long> OfAsync(short bucket) => (long)(await ScalarAsync(Views, $"SELECT coalesce(sum(count), 0)::bigint FROM service_level WHERE indicator = '{indicator}' AND bucket = {bucket}"))!;
+        return (await OfAsync(ServiceLevelRecorder.Bad), await OfAsync(ServiceLevelRecorder.Good));
+    }
+
     public static async Task<object?> ScalarAsync(NpgsqlDataSource source, string sql) => await source.CreateCommand(sql).ExecuteScalarAsync(Cancellation);
 
     public static Task ExecuteAsync(NpgsqlDataSource source, string sql) => source.CreateCommand(sql).ExecuteNonQueryAsync(Cancellation);
