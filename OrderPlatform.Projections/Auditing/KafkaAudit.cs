@@ -18,6 +18,9 @@ internal sealed class KafkaAudit([FromKeyedServices(Connections.Orders)] NpgsqlD
 {
     private const string Store = "kafka";
 
+    // what the relay has parked waits for a person, who sees it in the dead letters
+    private const string IsParked = "EXISTS (SELECT FROM parked_event WHERE parked_event.position = event_log.position)";
+
     // derived ones are audited with their store
     private static readonly IEnumerable<string> Published = Topics.Sources.Where(topic => topic != Topics.OrdersAnalytics);
 
@@ -74,10 +77,7 @@ internal sealed class KafkaAudit([FromKeyedServices(Connections.Orders)] NpgsqlD
         await using var connection = await orders.OpenConnectionAsync(cancellation);
         await using var snapshot = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellation);
         await using var command = new NpgsqlCommand(
-            """
-            SELECT stream, sequence, event_id, type, topic, occurred_at, recorded_at, payload, EXISTS (SELECT FROM parked_event WHERE parked_event.position = event_log.position)
-            FROM event_log WHERE topic = ANY ($1)
-            """,
+            $"SELECT stream, sequence, event_id, type, topic, occurred_at, recorded_at, payload, {IsParked} FROM event_log WHERE topic = ANY ($1)",
             connection)
         {
             CommandTimeout = 0,

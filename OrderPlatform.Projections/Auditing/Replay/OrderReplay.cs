@@ -6,7 +6,7 @@ using OrderPlatform.Contracts.Events;
 
 namespace OrderPlatform.Projections.Auditing.Replay;
 
-/// <summary>The orders as order.events makes them, up to a vector and on to a later one. Some 150 bytes an order: a million are 150 MB.</summary>
+/// <summary>The orders as order.events makes them, up to a vector and on to a later one. Some 150 bytes an order.</summary>
 /// <param name="bootstrapServers">Kafka.</param>
 /// <param name="consumer">Whose store it is compared with.</param>
 internal sealed class OrderReplay(string bootstrapServers, string consumer) : IDisposable
