@@ -18,8 +18,8 @@ internal sealed class KafkaAudit([FromKeyedServices(Connections.Orders)] NpgsqlD
 {
     private const string Store = "kafka";
 
-    // what the relay has parked waits for a person, who sees it in the dead letters
-    private const string IsParked = "EXISTS (SELECT FROM parked_event WHERE parked_event.position = event_log.position)";
+    // what Kafka has refused is in the hands of a person, who may edit it (docs/decisions/0011)
+    private const string IsParked = "EXISTS (SELECT FROM dead_letter WHERE consumer = 'relay' AND dead_letter.topic = event_log.topic AND partition = -1 AND record_offset = position)";
 
     // derived ones are audited with their store
     private static readonly IEnumerable<string> Published = Topics.Sources.Where(topic => topic != Topics.OrdersAnalytics);
@@ -52,7 +52,7 @@ internal sealed class KafkaAudit([FromKeyedServices(Connections.Orders)] NpgsqlD
     private static void Add(ConsumeResult<byte[], byte[]> consumed, Streams streams, Findings findings)
     {
         findings.Compared++;
-        if (consumed.Message.Headers.TryGetLastBytes(Redriven.Header, out _))
+        if (consumed.Message.Headers.TryGetLastBytes(Envelope.RedrivenFor, out _))
         {
             return;
         }
@@ -102,7 +102,7 @@ internal sealed class KafkaAudit([FromKeyedServices(Connections.Orders)] NpgsqlD
             findings.Sums.Expect("", day, topic, 0, expected);
             findings.Sums.Find("", day, topic, 0, found);
             streams.Remove(stream, sequence);
-            if (found != expected)
+            if (found != expected && !reader.GetBoolean(8))
             {
                 findings.Add(Store, ViolationKind.Altered, $"{stream}@{sequence}", $"{reader.GetString(3)} {reader.GetGuid(2)} with the hash {expected:x16}", $"the hash {found:x16}");
             }

@@ -29,7 +29,7 @@ internal sealed class OrderViewAudit(
         var progress = await PostgresProgress.LoadAsync(connection, Projection, cancellation);
         long[] vector = [.. Enumerable.Range(0, Topics.Partitions).Select(partition => progress.GetValueOrDefault(new TopicPartition(Topics.OrderEvents, partition)))];
         findings.Vector[Topics.OrderEvents] = vector;
-        using var replay = new OrderReplay(configuration.Required(Connections.Kafka), Projection);
+        using var replay = new OrderReplay(configuration.Required(Connections.Kafka), orders, Projection);
         await lag.CheckAsync(Projection, Topics.OrderEvents, vector, await replay.EndAsync(cancellation), findings, cancellation);
         await replay.AdvanceAsync(vector, cancellation);
         await using var command = new NpgsqlCommand($"SELECT order_id, {OrderRows.Columns}, search_text FROM order_view", connection) { CommandTimeout = 0 };

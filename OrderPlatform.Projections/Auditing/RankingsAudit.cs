@@ -1,3 +1,4 @@
+using Npgsql;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Auditing;
 using OrderPlatform.Contracts.Rankings;
@@ -12,7 +13,8 @@ namespace OrderPlatform.Projections.Auditing;
 /// Redis with order.events, while it is written to: it is read in pieces, each together with the offsets that it is of, and
 /// before a piece is compared, the replay goes on to those offsets. So every row is compared at its own moment, exactly.
 /// </summary>
-internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration configuration, TimeProvider clock, Lag lag) : IAudit
+internal sealed class RankingsAudit(
+    IConnectionMultiplexer redis, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource orders, IConfiguration configuration, TimeProvider clock, Lag lag) : IAudit
 {
     private const string Projection = "rankings";
     private const string Store = "redis";
@@ -24,7 +26,7 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
     /// <inheritdoc />
     public async Task RunAsync(Findings findings, CancellationToken cancellation)
     {
-        using var comparison = await Comparison.BeginAsync(redis, configuration, clock, cancellation);
+        using var comparison = await Comparison.BeginAsync(redis, orders, configuration, clock, cancellation);
         findings.Vector[Topics.OrderEvents] = comparison.Vector;
         await lag.CheckAsync(Store, Topics.OrderEvents, comparison.Vector, comparison.End, findings, cancellation);
         foreach (var order in comparison.Replay.Orders.Values)
@@ -43,7 +45,7 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
         for (var (attempt, isDone) = (0, false); !isDone && attempt < Attempts; attempt++)
         {
             isDone = true;
-            using var comparison = await Comparison.BeginAsync(redis, configuration, clock, cancellation);
+            using var comparison = await Comparison.BeginAsync(redis, orders, configuration, clock, cancellation);
             async Task CorrectAsync(string row, bool isRight, Func<Task<bool>> correct, string how)
             {
                 if (!isRight && done.ContainsKey(row))
@@ -112,11 +114,11 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
     {
         private readonly RankingsReference _reference;
 
-        private Comparison(IConnectionMultiplexer redis, IConfiguration configuration, TimeProvider clock)
+        private Comparison(IConnectionMultiplexer redis, NpgsqlDataSource orders, IConfiguration configuration, TimeProvider clock)
         {
             Probe = new RankingsProbe(redis);
             _reference = new RankingsReference(DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime));
-            Replay = new OrderReplay(configuration.Required(Connections.Kafka), Projection) { Changed = _reference.Change };
+            Replay = new OrderReplay(configuration.Required(Connections.Kafka), orders, Projection) { Changed = _reference.Change };
         }
 
         public RankingsProbe Probe { get; }
@@ -129,9 +131,9 @@ internal sealed class RankingsAudit(IConnectionMultiplexer redis, IConfiguration
         /// <summary>Where order.events ended then.</summary>
         public long[] End { get; private set; } = [];
 
-        public static async Task<Comparison> BeginAsync(IConnectionMultiplexer redis, IConfiguration configuration, TimeProvider clock, CancellationToken cancellation)
+        public static async Task<Comparison> BeginAsync(IConnectionMultiplexer redis, NpgsqlDataSource orders, IConfiguration configuration, TimeProvider clock, CancellationToken cancellation)
         {
-            var comparison = new Comparison(redis, configuration, clock);
+            var comparison = new Comparison(redis, orders, configuration, clock);
             try
             {
                 await comparison.Probe.BeginAsync(cancellation);

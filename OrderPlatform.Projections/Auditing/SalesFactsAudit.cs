@@ -2,6 +2,7 @@ using System.Text.Json;
 using Confluent.Kafka;
 using Npgsql;
 using OrderPlatform.Consuming;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Auditing;
 using OrderPlatform.Contracts.Events;
@@ -22,6 +23,7 @@ internal sealed class SalesFactsAudit(
     [FromKeyedServices(Connections.Views)] NpgsqlDataSource views, [FromKeyedServices(Connections.Orders)] NpgsqlDataSource orders, ClickHouseClient clickHouse, IConfiguration configuration, Lag lag) : IAudit
 {
     private const string Store = "clickhouse";
+    private const string Transformer = "analytics-transformer";
     private const string FactsTable = $"{Store} orders_analytics";
 
     private readonly FactTargets _targets = new(clickHouse);
@@ -75,27 +77,30 @@ internal sealed class SalesFactsAudit(
     // What the events tell, of it what the transformer has published before the vector, by order.
     private async Task<Dictionary<Guid, Told>> ToldAsync(long[] vector, Findings findings, CancellationToken cancellation)
     {
-        var told = new Dictionary<Guid, Told>();
-        using (var facts = new TopicReader(configuration.Required(Connections.Kafka), Topics.OrdersAnalytics))
+        var (published, told) = (new Letters(orders, SalesFactsProjection.ProjectionName, Topics.OrdersAnalytics), new Letters(orders, Transformer, Topics.OrderEvents));
+        await published.LoadAsync(cancellation);
+        await told.LoadAsync(cancellation);
+        var facts = new Dictionary<Guid, Told>();
+        using (var reader = new TopicReader(configuration.Required(Connections.Kafka), Topics.OrdersAnalytics))
         {
-            await lag.CheckAsync(Store, Topics.OrdersAnalytics, vector, await facts.EndAsync(cancellation), findings, cancellation);
-            await facts.ReadToAsync(vector, consumed => AddPublished(told, consumed, findings), cancellation);
+            await lag.CheckAsync(Store, Topics.OrdersAnalytics, vector, await reader.EndAsync(cancellation), findings, cancellation);
+            await reader.ReadToAsync(vector, consumed => AddPublished(facts, consumed, published, told.Keys, findings), cancellation);
         }
         // read to its end after the other, it has whatever the other is made from
         using var events = new TopicReader(configuration.Required(Connections.Kafka), Topics.OrderEvents);
         await events.ReadToAsync(await events.EndAsync(cancellation), consumed =>
         {
-            if (Read(consumed, record => SalesFact.Of(record.Read<OrderEvent>())) is { } fact && Guid.TryParse(fact.OrderId, out var id) && told.TryGetValue(id, out var order))
+            if (Read(consumed, told, record => SalesFact.Of(record.Read<OrderEvent>())) is { } fact && Guid.TryParse(fact.OrderId, out var id) && facts.TryGetValue(id, out var order))
             {
                 AddTold(order, fact, findings);
             }
         }, cancellation);
-        return told;
+        return facts;
     }
 
-    private static FactLine? Read(ConsumeResult<byte[], byte[]> consumed, Func<Record, SalesFact> factOf)
+    private static FactLine? Read(ConsumeResult<byte[], byte[]> consumed, Letters letters, Func<Record, SalesFact> factOf)
     {
-        if (consumed.Message.Headers.TryGetLastBytes(Redriven.Header, out _))
+        if (!letters.Takes(consumed))
         {
             return null;
         }
@@ -104,22 +109,22 @@ internal sealed class SalesFactsAudit(
             var record = Record.From(consumed);
             return FactLine.Of(record.Key, record.Sequence, record.RecordedAt, factOf(record));
         }
-        catch (FormatException)
+        catch (PoisonRecordException)
         {
             return null;
         }
     }
 
-    private static void AddPublished(Dictionary<Guid, Told> told, ConsumeResult<byte[], byte[]> consumed, Findings findings)
+    private static void AddPublished(Dictionary<Guid, Told> facts, ConsumeResult<byte[], byte[]> consumed, Letters published, HashSet<string> parked, Findings findings)
     {
-        if (Read(consumed, record => record.Read<SalesFact>()) is not { } fact || !Guid.TryParse(fact.OrderId, out var id))
+        if (Read(consumed, published, record => record.Read<SalesFact>()) is not { } fact || !Guid.TryParse(fact.OrderId, out var id))
         {
             return;
         }
-        var order = told.TryGetValue(id, out var known) ? known : told[id] = new Told();
+        var order = facts.TryGetValue(id, out var known) ? known : facts[id] = new Told();
         if (fact.Sequence > order.Hashes.Length)
         {
-            for (var missing = order.Hashes.Length + 1; missing < fact.Sequence; missing++)
+            for (var missing = order.Hashes.Length + 1; missing < fact.Sequence && !parked.Contains(fact.OrderId); missing++)
             {
                 findings.Add(Topics.OrdersAnalytics, ViolationKind.Missing, $"{fact.OrderId}@{missing}", $"a fact before {fact.Sequence} at {consumed.TopicPartitionOffset}", "nothing");
             }
@@ -204,7 +209,7 @@ internal sealed class SalesFactsAudit(
         if (facts.Count > 0)
         {
             // a token of its own: what was deleted must not be taken for a repeat
-            await new SalesFacts.FactsTable(clickHouse).InsertAsync($"repair-{Guid.NewGuid():N}", plan, facts, cancellation);
+            await new SalesFacts.FactsTable(clickHouse).InsertAsync($"repair-{Guid.NewGuid():N}", SalesFacts.FactsTable.Rows(plan, facts), cancellation);
         }
     }
 

@@ -1,6 +1,7 @@
-using System.Text;
 using Confluent.Kafka;
+using Npgsql;
 using OrderPlatform.Consuming;
+using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 
@@ -8,10 +9,12 @@ namespace OrderPlatform.Projections.Auditing.Replay;
 
 /// <summary>The orders as order.events makes them, up to a vector and on to a later one. Some 150 bytes an order.</summary>
 /// <param name="bootstrapServers">Kafka.</param>
+/// <param name="orders">Where the dead letters are.</param>
 /// <param name="consumer">Whose store it is compared with.</param>
-internal sealed class OrderReplay(string bootstrapServers, string consumer) : IDisposable
+internal sealed class OrderReplay(string bootstrapServers, NpgsqlDataSource orders, string consumer) : IDisposable
 {
     private readonly TopicReader _reader = new(bootstrapServers, Topics.OrderEvents);
+    private readonly Letters _letters = new(orders, consumer, Topics.OrderEvents);
 
     // an id that many orders name is kept once
     private readonly Dictionary<string, string> _names = [];
@@ -28,14 +31,18 @@ internal sealed class OrderReplay(string bootstrapServers, string consumer) : ID
 
     /// <summary>Goes on to a vector: the next offset of each partition.</summary>
     /// <exception cref="CannotBeAuditedException">Kafka does not have these records.</exception>
-    public Task AdvanceAsync(IReadOnlyList<long> vector, CancellationToken cancellation) => _reader.ReadToAsync(vector, Apply, cancellation);
+    public async Task AdvanceAsync(IReadOnlyList<long> vector, CancellationToken cancellation)
+    {
+        await _letters.LoadAsync(cancellation);
+        await _reader.ReadToAsync(vector, Apply, cancellation);
+    }
 
     /// <inheritdoc />
     public void Dispose() => _reader.Dispose();
 
     private void Apply(ConsumeResult<byte[], byte[]> consumed)
     {
-        if (IsForSomebodyElse(consumed) || Read(consumed) is not ({ } record, { } happened) || !Guid.TryParse(record.Key, out var id))
+        if (!_letters.Takes(consumed) || Read(consumed) is not ({ } record, { } happened) || !Guid.TryParse(record.Key, out var id))
         {
             return;
         }
@@ -49,9 +56,6 @@ internal sealed class OrderReplay(string bootstrapServers, string consumer) : ID
         Changed(id, before, after, happened);
     }
 
-    private bool IsForSomebodyElse(ConsumeResult<byte[], byte[]> consumed) =>
-        consumed.Message.Headers.TryGetLastBytes(Redriven.Header, out var name) && Encoding.UTF8.GetString(name) != consumer;
-
     // what nobody can read is in no store; that it differs from the event log is the audit of Kafka's to say
     private static (Record Record, OrderEvent Happened)? Read(ConsumeResult<byte[], byte[]> consumed)
     {
@@ -60,7 +64,7 @@ internal sealed class OrderReplay(string bootstrapServers, string consumer) : ID
             var record = Record.From(consumed);
             return (record, record.Read<OrderEvent>());
         }
-        catch (FormatException)
+        catch (PoisonRecordException)
         {
             return null;
         }

@@ -127,7 +127,7 @@ internal sealed class AuditedPlatform : IAsyncDisposable
         List<PartitionConsumer> consumers = [];
         foreach (var sink in (ISink[])[_services.GetRequiredService<OrderViewProjection>(), _services.GetRequiredService<AnalyticsTransformer>(), _services.GetRequiredService<SalesFactsProjection>(), _services.GetRequiredService<RankingsProjection>()])
         {
-            consumers.Add(new PartitionConsumer(sink, _services.GetRequiredService<IConfiguration>(), new ProjectionState(TimeProvider.System), NullLogger.Instance));
+            consumers.Add(new PartitionConsumer(sink, _services.GetRequiredService<IConfiguration>(), new ProjectionState(TimeProvider.System), NullLogger.Instance, Orders));
             await consumers[^1].StartAsync(Cancellation);
         }
         return consumers;
