@@ -1,4 +1,5 @@
 using OrderPlatform.Api.Analytics;
+using OrderPlatform.Api.Audits;
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.Description;
@@ -58,5 +59,6 @@ app.MapApiDescription();
 app.MapAnalytics();
 app.MapRankings();
 app.MapOperations();
+app.MapAudits();
 app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

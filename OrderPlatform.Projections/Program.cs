@@ -25,7 +25,7 @@ builder.Services.AddProjection<AnalyticsTransformer>();
 builder.Services.AddProjection<SalesFactsProjection>();
 builder.Services.AddProjection<RankingsProjection>();
 
-builder.Services.AddHostedService<ConsistencyCheck>();
+builder.Services.AddAuditing().AddHostedService(services => services.GetRequiredService<Auditor>());
 
 var app = builder.Build();
 app.Services.GetRequiredService<ProjectionState>().Count(app.Services.GetRequiredService<ServiceLevelRecorder>());

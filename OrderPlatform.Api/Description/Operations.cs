@@ -102,6 +102,10 @@ internal static class Operations
                 ["ETag"] = Parameters.AnswerHeader("Its version.", JsonSchemaType.String),
             };
         }
+        if (operation.Responses?.GetValueOrDefault("202") is OpenApiResponse accepted)
+        {
+            accepted.Headers = new Dictionary<string, IOpenApiHeader> { ["Location"] = Parameters.AnswerHeader("Where its outcome will be.", JsonSchemaType.String) };
+        }
         if (operation.Parameters?.Any(parameter => parameter.Name == "cursor") is true && operation.Responses?.GetValueOrDefault("200") is OpenApiResponse page)
         {
             page.Headers = new Dictionary<string, IOpenApiHeader> { ["Link"] = Parameters.AnswerHeader("rel=\"next\": the next page (RFC 8288). Not there on the last one.", JsonSchemaType.String) };

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
+using OrderPlatform.Api.Audits;
 using OrderPlatform.Api.Customers;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Inventory;
@@ -24,6 +25,8 @@ internal static class Schemas
         [typeof(RegisterCustomerRequest)] = """{"id":"c-1","name":"Ada Lovelace","email":"ada@example.com"}""",
         [typeof(RedriveRequest)] = """{"reason":"the projection is mended"}""",
         [typeof(DiscardRequest)] = """{"reason":"a test record that nobody needs"}""",
+        [typeof(RequestAuditsRequest)] = """{"audits":["order-view","rankings"]}""",
+        [typeof(RepairViolationsRequest)] = """{"reason":"the disk of the search database was swapped"}""",
         [typeof(Problem)] = """{"title":"Bad Request","status":400,"detail":"currency: is required.","instance":"/orders","errors":{"currency":["is required."]}}""",
         [typeof(ChangeCustomerRequest)] = """{"address":"12 St James's Square, London"}""",
     };

@@ -126,12 +126,13 @@ public sealed class OrderViewProjection([FromKeyedServices(Connections.Views)] N
                 new NpgsqlParameter<byte[]> { TypedValue = JsonSerializer.SerializeToUtf8Bytes(items ?? [], PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb },
                 new NpgsqlParameter<DateTimeOffset> { TypedValue = happened.OrderedAt },
                 new NpgsqlParameter<DateTimeOffset> { TypedValue = record.OccurredAt },
-                new NpgsqlParameter<string> { TypedValue = SearchText(happened, items ?? []) },
+                new NpgsqlParameter<string> { TypedValue = SearchText(Guid.Parse(record.Key), happened.CustomerId, items ?? []) },
                 new NpgsqlParameter<bool> { TypedValue = items is not null },
             },
         };
     }
 
-    private static string SearchText(OrderEvent happened, IReadOnlyList<OrderItem> items) =>
-        string.Join(' ', items.Select(item => item.ProductId).Distinct().Prepend(happened.CustomerId).Prepend(happened.OrderId)).ToLowerInvariant();
+    /// <summary>What an order is searched by.</summary>
+    internal static string SearchText(Guid orderId, string customerId, IReadOnlyList<OrderItem> items) =>
+        string.Join(' ', items.Select(item => item.ProductId).Distinct().Prepend(customerId).Prepend(orderId.ToString("D"))).ToLowerInvariant();
 }

@@ -49,4 +49,22 @@ public static class KafkaClients
         configure(builder.SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }));
         return builder.Build();
     }
+
+    /// <summary>A consumer of no group, that is told what to read: for reading topics from their beginning.</summary>
+    /// <param name="bootstrapServers">host:port[,host:port].</param>
+    public static IConsumer<byte[], byte[]> Reader(string bootstrapServers)
+    {
+        KafkaLibrary.Load();
+        return new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = bootstrapServers,
+            GroupId = "reader", // required, and never joined
+            EnableAutoCommit = false,
+            EnableAutoOffsetStore = false,
+            AutoOffsetReset = AutoOffsetReset.Error,
+            QueuedMaxMessagesKbytes = 16 * 1024,
+            // a partition that is taken up waits for the fetch of the others
+            FetchWaitMaxMs = 10,
+        }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    }
 }

@@ -26,10 +26,10 @@ public sealed record Indicator(string Name, string? Store, IndicatorKind Kind, d
     /// <summary>Repeated requests that were recognised. One that comes after its key has expired is done again, and counts as not recognised.</summary>
     public static readonly Indicator DedupRate = new("idempotency.dedup_rate", null, IndicatorKind.GoodPart, 1);
 
-    /// <summary>Differences that an audit found.</summary>
+    /// <summary>Rows that an audit found wrong, each counted by the first run that names it.</summary>
     public static readonly Indicator AuditViolations = new("audit.violation_count", null, IndicatorKind.BadCount, 0);
 
-    /// <summary>Comparisons of a derived store with the source that found them equal.</summary>
+    /// <summary>Audits that compared everything and found it equal, of those that could compare.</summary>
     public static readonly Indicator ConsistencyPassRate = new("e2e.consistency_check.pass_rate", null, IndicatorKind.GoodPart, 0.9999);
 
     /// <summary>Every indicator, in the order of <c>/slo</c>.</summary>

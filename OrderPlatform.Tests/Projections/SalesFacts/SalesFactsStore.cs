@@ -166,7 +166,8 @@ internal sealed class SalesFactsStore : IAsyncDisposable
         _http.Dispose();
     }
 
-    private static async Task SetUpAsync(Dictionary<string, string> connections)
+    /// <summary>Runs the set-up step on these connections.</summary>
+    internal static async Task SetUpAsync(Dictionary<string, string> connections)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
         var assembly = Path.Combine(own.Parent!.Parent!.FullName, "OrderPlatform.Setup", own.Name, "OrderPlatform.Setup.dll");
