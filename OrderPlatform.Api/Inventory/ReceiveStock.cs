@@ -28,7 +28,7 @@ internal static class ReceiveStock
 
     /// <summary>Adds to the stock and tells of it, in the connection's transaction.</summary>
     /// <exception cref="ProblemException">404: there is no such product.</exception>
-    internal static async Task<Stock> ReceiveAsync(NpgsqlConnection connection, string productId, int quantity, DateTimeOffset now, CancellationToken cancellation)
+    private static async Task<Stock> ReceiveAsync(NpgsqlConnection connection, string productId, int quantity, DateTimeOffset now, CancellationToken cancellation)
     {
         var stock = await AddAsync(connection, productId, quantity, cancellation);
         var received = new StockReceived { ProductId = productId, Quantity = quantity, OnHand = stock.OnHand, Reserved = stock.Reserved };

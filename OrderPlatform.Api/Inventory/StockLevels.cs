@@ -29,6 +29,18 @@ internal sealed class StockLevels
         return levels;
     }
 
+    /// <summary>Gives new products their first pieces, each with its event, in the connection's transaction.</summary>
+    public static async Task FirstReceiptAsync(NpgsqlConnection connection, IReadOnlyList<string> productIds, int pieces, DateTimeOffset now, CancellationToken cancellation)
+    {
+        await using var insert = new NpgsqlCommand("INSERT INTO stock (product_id, on_hand, reserved, version) SELECT unnest($1), $2, 0, 1", connection)
+        {
+            Parameters = { new NpgsqlParameter<string[]> { TypedValue = [.. productIds] }, new NpgsqlParameter<int> { TypedValue = pieces } },
+        };
+        await insert.ExecuteNonQueryAsync(cancellation);
+        await EventLogWriter.AppendAsync(
+            connection, [.. productIds.Select(id => new NewEvent(id, 1, now, new StockReceived { ProductId = id, Quantity = pieces, OnHand = pieces, Reserved = 0 }, TraceParent: null))], cancellation);
+    }
+
     /// <summary>Pieces that can be promised by now; null for a product that was never received.</summary>
     public long? Available(string productId) => _levels.TryGetValue(productId, out var level) ? level.Stock.Available + level.OnHand - level.Reserved : null;
 

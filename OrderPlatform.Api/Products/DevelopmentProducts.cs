@@ -25,21 +25,19 @@ internal sealed class DevelopmentProducts([FromKeyedServices(Connections.Orders)
     {
         var now = clock.GetUtcNow().Truncated();
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var context = ProductsContext.On(connection);
         if (await context.Products.AnyAsync(cancellationToken))
         {
             return;
         }
+        // begun only now, and kept short: a machine that starts a dozen processes at once is slow, and a transaction has 5 s
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         context.AddRange(Catalogue.Select(product => new Product(product.Id, product.Name, Description: null, product.Price, "USD", Version: 1, now, now)));
         if (!await context.TrySaveAsync(cancellationToken))
         {
             return; // another replica has just made them
         }
-        foreach (var (id, _, _) in Catalogue)
-        {
-            await ReceiveStock.ReceiveAsync(connection, id, PiecesEach, now, cancellationToken);
-        }
+        await StockLevels.FirstReceiptAsync(connection, [.. Catalogue.Select(product => product.Id)], PiecesEach, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 
