@@ -34,8 +34,8 @@ public interface ISink
     /// <exception cref="ProgressLostException">Another consumer has gone on in the meantime: nothing was written, the batch is dropped.</exception>
     /// <exception cref="DeadLetters.PoisonRecordException">A record cannot be written for what it is: its key is parked, and the others are given again.</exception>
     /// <exception cref="Exception">
-    /// A failure over the data (<see cref="DeadLetters.Poison"/>): the batch is given again in halves, until one record is left, whose
-    /// key is parked. Any other: the store failed, and the same batch is given again, for as long as it takes.
+    /// A failure over the data (<see cref="DeadLetters.Poison"/>): the batch is given again in halves, until one record is left, and
+    /// when that has failed three times its key is parked. Any other: the store failed, and the same batch is given again, for as long as it takes.
     /// </exception>
     Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation);
 

@@ -19,6 +19,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     private static readonly TimeSpan CommittedBound = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TellInterval = TimeSpan.FromSeconds(1);
 
+    private const int PoisonTries = 3;
+
     // a batch holds no more than this, however many records the sink would take
     private const int MaxBatchBytes = 16 * 1024 * 1024;
 
@@ -180,7 +182,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             {
                 continue;
             }
-            switch (await UntilDoneAsync(records.Count, () => TryWriteAsync(records, cancellation), cancellation))
+            switch (await RefusalAsync(records, cancellation))
             {
                 case null:
                     written.AddRange(records);
@@ -196,6 +198,21 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         return written;
     }
 
+    // A constraint can be violated by a race that the next try does not lose, so one record alone is tried more than once.
+    private async Task<Exception?> RefusalAsync(List<Record> records, CancellationToken cancellation)
+    {
+        var backoff = new Backoff();
+        for (var tries = 1; ; tries++)
+        {
+            var refusal = await UntilDoneAsync(records.Count, () => TryWriteAsync(records, cancellation), cancellation);
+            if (refusal is null or PoisonRecordException || records.Count > 1 || tries == PoisonTries)
+            {
+                return refusal;
+            }
+            await Task.Delay(backoff.Next(), cancellation);
+        }
+    }
+
     /// <returns>Why the records themselves are refused; null when they are written.</returns>
     private async Task<Exception?> TryWriteAsync(IReadOnlyList<Record> records, CancellationToken cancellation)
     {
@@ -206,11 +223,15 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             span.EndBatch(records.Select(record => record.TraceParent));
             return null;
         }
-        catch (Exception e) when (Poison.IsIn(e))
+        catch (Exception e) when (Poison.IsIn(e) && !NamesAnother(e, records))
         {
             return e;
         }
     }
+
+    // a store may fail over what it had taken before: that is no fault of these
+    private static bool NamesAnother(Exception failure, IReadOnlyList<Record> records) =>
+        failure is PoisonRecordException poison && records.All(record => record.Source != poison.Record);
 
     private async Task<bool> ParkAsync(ArrivedRecord poison, string error, CancellationToken cancellation)
     {
@@ -221,10 +242,9 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
     /// <returns>The parts, the last one first.</returns>
     private static List<IReadOnlyList<ArrivedRecord>> Split(IReadOnlyList<ArrivedRecord> refused, Exception refusal)
     {
-        var named = refusal is PoisonRecordException poison ? refused.Index().FirstOrDefault(record => record.Item.Source == poison.Record, (-1, null!)).Index : -1;
-        IReadOnlyList<ArrivedRecord>[] parts = named < 0
-            ? [[.. refused.Skip(refused.Count / 2)], [.. refused.Take(refused.Count / 2)]]
-            : [[.. refused.Skip(named + 1)], [refused[named]], [.. refused.Take(named)]];
+        IReadOnlyList<ArrivedRecord>[] parts = refusal is PoisonRecordException poison && refused.Index().First(record => record.Item.Source == poison.Record).Index is var named
+            ? [[.. refused.Skip(named + 1)], [refused[named]], [.. refused.Take(named)]]
+            : [[.. refused.Skip(refused.Count / 2)], [.. refused.Take(refused.Count / 2)]];
         return [.. parts.Where(part => part.Count > 0)];
     }
 

@@ -28,6 +28,7 @@ public static class Poison
         PostgresException postgres => postgres.SqlState is ['2', '2' or '3', ..] or ['5', '4', ..],
         ClickHouseException clickHouse => ClickHouseData.Contains(clickHouse.Code),
         KafkaException kafka => IsRefusal(kafka.Error),
+        { InnerException: PostgresException wrapped } => IsIn(wrapped), // EF Core
         FormatException or ArithmeticException or ArgumentException or JsonException => true,
         _ => false,
     };

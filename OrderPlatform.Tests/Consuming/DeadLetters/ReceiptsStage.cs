@@ -49,11 +49,7 @@ internal sealed class ReceiptsStage : IAsyncDisposable
         var stage = new ReceiptsStage(await OrdersDatabase.CreateAsync(engines, Cancellation), (await engines.KafkaAsync()).Address);
         using var admin = KafkaClients.Admin(stage._kafka);
         await admin.CreateTopicsAsync(((string[])[stage._name, Topics.DeadLetters(stage._name)]).Select(topic => new TopicSpecification { Name = topic, NumPartitions = 1, ReplicationFactor = 1 }));
-        await stage._database.ExecuteAsync(
-            """
-            CREATE TABLE projection_progress (projection text, topic text, partition int, next_offset bigint NOT NULL, PRIMARY KEY (projection, topic, partition));
-            CREATE TABLE receipt (n bigint GENERATED ALWAYS AS IDENTITY, product_id text, sequence int, quantity int CHECK (quantity < 1000), PRIMARY KEY (product_id, sequence));
-            """, Cancellation);
+        await stage._database.ExecuteAsync("CREATE TABLE receipt (n bigint GENERATED ALWAYS AS IDENTITY, product_id text, sequence int, quantity int CHECK (quantity < 1000), PRIMARY KEY (product_id, sequence))", Cancellation);
         return stage;
     }
 

@@ -7,14 +7,14 @@ public sealed class SalesFactsDeadLetterTests(EngineFixture engines)
     public async Task Facts_that_ClickHouse_refuses_are_parked_and_all_others_are_counted_once()
     {
         await using var store = await SalesFactsStore.CreateAsync(engines, "poison");
-        var facts = Facts.OfOrders(0, 300);
-        var poison = Facts.OfOrders(1000, 2).Select(fact => (fact.Fact with { Amount = 1e20m }, fact.Sequence)).ToList();
-        await store.PublishAsync([.. facts.Take(300), .. poison, .. facts.Skip(300)]);
+        var facts = Facts.OfOrders(0, 60);
+        var poison = Facts.OfOrders(1000, 1).Select(fact => (fact.Fact with { Amount = 1e20m }, fact.Sequence)).ToList();
+        await store.PublishAsync([.. facts.Take(30), .. poison, .. facts.Skip(30)]);
 
         await store.CatchUpAsync();
 
         (await store.TotalsAsync()).ShouldBe(SalesFactsStore.TotalsOf([.. facts.Select(fact => fact.Fact)]));
-        (await store.LettersAsync()).ShouldBe("failed failed waiting waiting");
+        (await store.LettersAsync()).ShouldBe("failed waiting");
         store.Warnings.ShouldBeEmpty();
     }
 }
