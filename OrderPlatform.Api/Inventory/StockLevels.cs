@@ -5,13 +5,13 @@ using OrderPlatform.Contracts.Events;
 namespace OrderPlatform.Api.Inventory;
 
 /// <summary>The stock of some products, locked for a transaction in the order of their ids, so that transactions wait for each other and never in a circle.</summary>
-internal sealed class StockLevels
+internal sealed class StockLevels(IEnumerable<Stock> locked)
 {
-    private readonly Dictionary<string, (Stock Stock, long OnHand, long Reserved)> _levels = [];
+    private readonly Dictionary<string, (Stock Stock, long OnHand, long Reserved)> _levels = locked.ToDictionary(stock => stock.ProductId, stock => (stock, 0L, 0L));
 
-    private StockLevels()
-    {
-    }
+    /// <summary>What was booked: each product's stock after it, and the event that tells of it.</summary>
+    public IReadOnlyList<(Stock Stock, StockLevelChanged Happened)> Changes =>
+        [.. _levels.Values.Where(level => (level.OnHand, level.Reserved) != (0, 0)).Select(level => Change(level.Stock, level.OnHand, level.Reserved))];
 
     /// <summary>Locks the stock of these products; one that was never received has none.</summary>
     public static async Task<StockLevels> LockAsync(NpgsqlConnection connection, IEnumerable<string> productIds, CancellationToken cancellation)
@@ -21,12 +21,12 @@ internal sealed class StockLevels
             Parameters = { new NpgsqlParameter<string[]> { TypedValue = [.. productIds.Distinct()] } },
         };
         await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var levels = new StockLevels();
+        var locked = new List<Stock>();
         while (await reader.ReadAsync(cancellation))
         {
-            levels._levels[reader.GetString(0)] = (new Stock(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt32(3)), 0, 0);
+            locked.Add(new Stock(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt32(3)));
         }
-        return levels;
+        return new StockLevels(locked);
     }
 
     /// <summary>Gives new products their first pieces, each with its event, in the connection's transaction.</summary>
@@ -57,10 +57,8 @@ internal sealed class StockLevels
     /// <summary>Writes what was booked: each product's row, and one event that tells of it.</summary>
     public async Task SaveAsync(NpgsqlConnection connection, DateTimeOffset now, CancellationToken cancellation)
     {
-        var moved = _levels.Values.Where(level => (level.OnHand, level.Reserved) != (0, 0))
-            .Select(level => level with { Stock = level.Stock with { OnHand = level.Stock.OnHand + level.OnHand, Reserved = level.Stock.Reserved + level.Reserved, Version = level.Stock.Version + 1 } })
-            .ToList();
-        if (moved.Count == 0)
+        var changes = Changes;
+        if (changes.Count == 0)
         {
             return;
         }
@@ -73,22 +71,19 @@ internal sealed class StockLevels
         {
             Parameters =
             {
-                new NpgsqlParameter<string[]> { TypedValue = [.. moved.Select(level => level.Stock.ProductId)] },
-                new NpgsqlParameter<long[]> { TypedValue = [.. moved.Select(level => level.Stock.OnHand)] },
-                new NpgsqlParameter<long[]> { TypedValue = [.. moved.Select(level => level.Stock.Reserved)] },
-                new NpgsqlParameter<int[]> { TypedValue = [.. moved.Select(level => level.Stock.Version)] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. changes.Select(change => change.Stock.ProductId)] },
+                new NpgsqlParameter<long[]> { TypedValue = [.. changes.Select(change => change.Stock.OnHand)] },
+                new NpgsqlParameter<long[]> { TypedValue = [.. changes.Select(change => change.Stock.Reserved)] },
+                new NpgsqlParameter<int[]> { TypedValue = [.. changes.Select(change => change.Stock.Version)] },
             },
         };
         await update.ExecuteNonQueryAsync(cancellation);
-        await EventLogWriter.AppendAsync(connection, [.. moved.Select(level => new NewEvent(level.Stock.ProductId, level.Stock.Version, now, Changed(level), TraceParent: null))], cancellation);
+        await EventLogWriter.AppendAsync(connection, [.. changes.Select(change => new NewEvent(change.Stock.ProductId, change.Stock.Version, now, change.Happened, TraceParent: null))], cancellation);
     }
 
-    private static StockLevelChanged Changed((Stock Stock, long OnHand, long Reserved) level) => new()
+    private static (Stock Stock, StockLevelChanged Happened) Change(Stock before, long onHand, long reserved)
     {
-        ProductId = level.Stock.ProductId,
-        OnHandDifference = level.OnHand,
-        ReservedDifference = level.Reserved,
-        OnHand = level.Stock.OnHand,
-        Reserved = level.Stock.Reserved,
-    };
+        var after = before with { OnHand = before.OnHand + onHand, Reserved = before.Reserved + reserved, Version = before.Version + 1 };
+        return (after, new StockLevelChanged { ProductId = after.ProductId, OnHandDifference = onHand, ReservedDifference = reserved, OnHand = after.OnHand, Reserved = after.Reserved });
+    }
 }

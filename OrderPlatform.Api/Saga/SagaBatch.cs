@@ -19,6 +19,9 @@ internal sealed class SagaBatch<TState>
     /// <summary>What has changed.</summary>
     public IReadOnlyList<(TState Before, TState Now)> Changes => [.. _rows.Values.Where(row => !ReferenceEquals(row.Before, row.Now)).Select(row => (row.Before, row.Now))];
 
+    /// <summary>What was told, in order.</summary>
+    public IReadOnlyList<NewEvent> Events => _events;
+
     /// <summary>Decides on one order.</summary>
     /// <param name="traceParent">The trace that this belongs to; null stays in the one of the message before.</param>
     /// <returns>What is known of it now.</returns>

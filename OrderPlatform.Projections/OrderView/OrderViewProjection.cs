@@ -65,17 +65,10 @@ public sealed class OrderViewProjection([FromKeyedServices(Connections.Views)] N
         await using var rows = new NpgsqlBatch(connection);
         foreach (var record in batch)
         {
-            var last = versions.GetValueOrDefault(record.Key);
-            if (record.Sequence <= last)
+            if (versions.TakeNew(record, Name, log))
             {
-                continue;
+                rows.BatchCommands.Add(Row(record));
             }
-            if (record.Sequence > last + 1)
-            {
-                ProjectionLog.Gap(log, Name, record.Key, last, record.Sequence);
-            }
-            versions[record.Key] = record.Sequence;
-            rows.BatchCommands.Add(Row(record));
         }
         if (rows.BatchCommands.Count > 0)
         {

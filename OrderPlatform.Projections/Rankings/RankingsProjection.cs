@@ -98,16 +98,10 @@ public sealed class RankingsProjection : ISink
         public void Add(Record record, Dictionary<string, int> sequences)
         {
             _next[record.Source.TopicPartition] = record.Source.Offset.Value + 1;
-            var last = sequences.GetValueOrDefault(record.Key);
-            if (record.Sequence <= last)
+            if (!sequences.TakeNew(record, projection.Name, projection._log))
             {
                 return;
             }
-            if (record.Sequence > last + 1)
-            {
-                ProjectionLog.Gap(projection._log, projection.Name, record.Key, last, record.Sequence);
-            }
-            sequences[record.Key] = record.Sequence;
             var happened = record.Read<OrderEvent>();
             _changes.Add(happened);
             _orders[record.Key] = new CachedStatus(projection._generation, record.Sequence, happened.NewStatus);

@@ -212,22 +212,7 @@ public sealed class SalesFactsProjection : ISink
     private async Task<HashSet<Record>> RepeatsAsync(List<Record> records, CancellationToken cancellation)
     {
         var last = await _facts.LastSequencesAsync(records.Select(record => record.Key), cancellation);
-        var repeats = new HashSet<Record>(ReferenceEqualityComparer.Instance);
-        foreach (var record in records)
-        {
-            var known = last.GetValueOrDefault(record.Key);
-            if (record.Sequence <= known)
-            {
-                repeats.Add(record);
-                continue;
-            }
-            if (record.Sequence > known + 1)
-            {
-                ProjectionLog.Gap(_log, Name, record.Key, known, record.Sequence);
-            }
-            last[record.Key] = record.Sequence;
-        }
-        return repeats;
+        return new HashSet<Record>(records.Where(record => !last.TakeNew(record, Name, _log)), ReferenceEqualityComparer.Instance);
     }
 }
 

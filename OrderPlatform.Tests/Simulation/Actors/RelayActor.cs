@@ -1,0 +1,161 @@
+using OrderPlatform.Tests.Simulation.Stores;
+
+namespace OrderPlatform.Tests.Simulation.Actors;
+
+/// <summary>relay_lease: who may publish.</summary>
+/// <param name="Backend">The connection that publishes: a successor ends it.</param>
+internal sealed record LeaseRow(long Epoch, DateTimeOffset HeartbeatAt, RelayActor? Backend);
+
+/// <summary>relay_checkpoint (Relay/Reading/Checkpoint): all that From shows is published; of what To shows beyond that, everything up to Position.</summary>
+internal sealed record LogCheckpoint(Snapshot From, Snapshot? To, long Position)
+{
+    public static LogCheckpoint Beginning { get; } = new(Snapshot.Empty, null, 0);
+
+    /// <summary>Whether it says that the event is published.</summary>
+    public bool Covers(LoggedRow row) => From.Shows(row.TransactionId) || (To?.Shows(row.TransactionId) == true && row.Position <= Position);
+
+    public override string ToString() => To is null ? $"all that {From} shows" : $"all that {From} shows, and to position {Position} what {To} shows";
+}
+
+/// <summary>The relay (Relay/PollingRelay): takes the lease, then reads, publishes, waits for the acknowledgement and moves the checkpoint.</summary>
+internal sealed class RelayActor(World world, string name) : Actor(world, name)
+{
+    /// <summary>The one row of the tables.</summary>
+    public const string Row = "polling";
+
+    private const int BatchSize = 3;
+    private static readonly TimeSpan LeaseTimeout = TimeSpan.FromSeconds(3);
+
+    private bool _isTerminated;
+    private long _epoch;
+    private DateTimeOffset _beatAt;
+
+    protected override IEnumerable<Turn> Run()
+    {
+        while (!TryTakeLease())
+        {
+            yield return Turn.Idle;
+        }
+        yield return Turn.Did;
+        var done = World.Checkpoint.Find(Row) ?? LogCheckpoint.Beginning;
+        var isUnsaved = false;
+        using var producer = World.Kafka.NewProducer();
+        while (true)
+        {
+            if (!TryBeat() || _isTerminated)
+            {
+                yield break;
+            }
+            var (events, after) = Read(done);
+            if (events.Count > 0)
+            {
+                Trace?.Say(Name, $"reads {string.Join(", ", events.Select(row => $"{row.Stream}#{row.Sequence}"))}");
+                yield return Turn.Did;
+                if (World.Bug == Bug.CheckpointBeforeAcknowledgement && !TrySave(after))
+                {
+                    yield break;
+                }
+                events.ForEach(row => producer.Send(row.Topic, new KafkaRecord(row.Stream, row.Key, row.Sequence, row.Event)));
+                yield return Turn.Did;
+                while (producer.InFlight > 0 && !producer.HasFailed)
+                {
+                    yield return Turn.Idle;
+                }
+                if (producer.HasFailed)
+                {
+                    Trace?.Say(Name, "misses an acknowledgement, and starts over");
+                    yield break;
+                }
+                isUnsaved = true;
+            }
+            done = after;
+            // under load it is saved only now and then
+            if (isUnsaved && (events.Count == 0 || World.Random.Next(3) == 0))
+            {
+                yield return Turn.Did;
+                if (!TrySave(done))
+                {
+                    yield break;
+                }
+                isUnsaved = false;
+                yield return Turn.Did;
+            }
+            else if (events.Count == 0)
+            {
+                yield return Turn.Idle;
+            }
+        }
+    }
+
+    // Ownership/Lease.TryTakeAsync
+    private bool TryTakeLease()
+    {
+        using var transaction = World.Postgres.Begin();
+        if (World.Lease.Find(Row)?.HeartbeatAt >= World.Now - LeaseTimeout || !transaction.TryLock(World.Lease, Row))
+        {
+            return false;
+        }
+        var before = transaction.Get(World.Lease, Row);
+        if (before?.Backend is { } other && World.Bug != Bug.LeaseWithoutEpoch)
+        {
+            other._isTerminated = true;
+        }
+        (_epoch, _beatAt, _isTerminated) = ((before?.Epoch ?? 0) + 1, World.Now, false);
+        transaction.Set(World.Lease, Row, new LeaseRow(_epoch, World.Now, this));
+        transaction.Commit();
+        Trace?.Say(Name, $"takes the lease, epoch {_epoch}");
+        return true;
+    }
+
+    // Its heart beats beside its work: one that was stopped may do some steps before it finds out that its time is over.
+    private bool TryBeat()
+    {
+        if (World.Now - _beatAt < LeaseTimeout / 6 || (World.IsChaos && World.Random.Next(2) == 0))
+        {
+            return true;
+        }
+        using var transaction = World.Postgres.Begin();
+        if (World.Now - _beatAt > LeaseTimeout || !transaction.TryLock(World.Lease, Row) || transaction.Get(World.Lease, Row)!.Epoch != _epoch)
+        {
+            return false;
+        }
+        transaction.Set(World.Lease, Row, new LeaseRow(_epoch, World.Now, this));
+        transaction.Commit();
+        _beatAt = World.Now;
+        return true;
+    }
+
+    // Reading/CheckpointStore.SaveAsync
+    private bool TrySave(LogCheckpoint done)
+    {
+        using var transaction = World.Postgres.Begin();
+        var isMine = World.Lease.Find(Row)!.Epoch == _epoch && !_isTerminated;
+        if ((!isMine && World.Bug != Bug.LeaseWithoutEpoch) || !transaction.TryLock(World.Checkpoint, Row))
+        {
+            return false;
+        }
+        World.Promises.CheckpointMoves(World.Checkpoint.Find(Row), done);
+        transaction.Set(World.Checkpoint, Row, done);
+        transaction.Commit(synchronously: false);
+        Trace?.Say(Name, $"saves its checkpoint, {done}");
+        return true;
+    }
+
+    // Reading/PollingReader.ReadAsync: what one snapshot shows beyond another, by position, a part at a time
+    private (List<LoggedRow> Events, LogCheckpoint After) Read(LogCheckpoint done)
+    {
+        var now = World.Postgres.CurrentSnapshot();
+        if (World.Bug == Bug.WindowsByHorizon)
+        {
+            now = new Snapshot(now.Min, []);
+        }
+        var to = done.To ?? now;
+        var open = World.Bug == Bug.CheckpointByPosition
+            ? World.Postgres.Log.Where(row => row.Position > done.Position)
+            : World.Postgres.Log.Where(row => row.Position > done.Position && !done.From.Shows(row.TransactionId) && to.Shows(row.TransactionId));
+        var events = open.OrderBy(row => row.Position).Take(BatchSize).ToList();
+        return (events, World.Bug == Bug.CheckpointByPosition ? done with { Position = events.Count == 0 ? done.Position : events[^1].Position }
+            : events.Count == BatchSize ? new LogCheckpoint(done.From, to, events[^1].Position)
+            : new LogCheckpoint(to, null, 0));
+    }
+}
