@@ -23,6 +23,9 @@ internal abstract class Actor(World world, string name)
     /// <summary>In the trace.</summary>
     public string Name => name;
 
+    /// <summary>The step of the schedule up to which it stands still.</summary>
+    public int PausedUntil { get; set; }
+
     /// <summary>It has come to its end; a service never does.</summary>
     public bool IsOver { get; private set; }
 

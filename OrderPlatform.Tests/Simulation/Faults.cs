@@ -45,7 +45,10 @@ internal enum Faults
     /// <summary>ClickHouse is killed in the middle of an insert: the table has it, the view does not, or the token alone is kept.</summary>
     ClickHouseKilled = 1 << 12,
 
-    All = (1 << 13) - 1,
+    /// <summary>An actor stops for a while where it stands, with the rows that it has locked, and goes on as if nothing had been.</summary>
+    Paused = 1 << 13,
+
+    All = (1 << 14) - 1,
 }
 
 /// <summary>A mistake that could have been made in the platform, made on purpose in the simulation.</summary>

@@ -16,7 +16,8 @@ internal sealed record Scenario(int Seed, int Orders, int Steps, Faults Faults, 
 /// <summary>Runs scenarios, and makes those that break a promise short.</summary>
 internal static class Schedule
 {
-    private const int DrainBound = 20_000;
+    private const int MaxDrainSteps = 20_000;
+    private static readonly TimeSpan DrainBound = TimeSpan.FromHours(1);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
@@ -54,7 +55,7 @@ internal static class Schedule
             wasShortened = false;
             foreach (var candidate in Shorter(shortest.Scenario).ToList())
             {
-                if (Traced(candidate) is { } shorter && shorter.Trace.Length < shortest.Trace.Length)
+                if (Traced(candidate) is { } shorter && shorter.Trace.Length <= shortest.Trace.Length)
                 {
                     (shortest, wasShortened) = (shorter, true);
                     break;
@@ -90,7 +91,8 @@ internal static class Schedule
     private static void Drain(World world)
     {
         var pause = FirstPause;
-        for (var steps = 0; steps < DrainBound; steps++)
+        var until = world.Now + DrainBound;
+        for (var steps = 0; steps < MaxDrainSteps && world.Now < until; steps++)
         {
             if (world.Step())
             {
@@ -106,6 +108,6 @@ internal static class Schedule
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
         }
-        throw new PromiseBrokenException($"after {DrainBound} steps without a fault: {world.Promises.StillOpen() ?? "somebody is still busy"}");
+        throw new PromiseBrokenException($"an hour without a fault has not been enough: {world.Promises.StillOpen() ?? "somebody is still busy"}");
     }
 }

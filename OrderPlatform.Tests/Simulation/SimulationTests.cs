@@ -10,21 +10,24 @@ namespace OrderPlatform.Tests.Simulation;
 public sealed class SimulationTests(ITestOutputHelper output)
 {
     private const int Schedules = 10_000;
-    private const int SchedulesOfABug = 2_000;
+    private const int SchedulesOfAVariant = 1_000;
 
-    /// <summary>ORDERPLATFORM_SEED repeats the schedules, or with the seed of one of them begins with it.</summary>
-    private static readonly int FirstSeed = int.TryParse(Environment.GetEnvironmentVariable("ORDERPLATFORM_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next(int.MaxValue - Schedules);
+    /// <summary>ORDERPLATFORM_SEED: the seed of the first schedule, the next ones count on. A schedule that fails prints its own.</summary>
+    private static readonly int? GivenSeed = int.TryParse(Environment.GetEnvironmentVariable("ORDERPLATFORM_SEED"), CultureInfo.InvariantCulture, out var given) ? given : null;
+
+    // other schedules each time
+    private static readonly int FirstSeed = GivenSeed ?? Random.Shared.Next(int.MaxValue - Schedules);
 
     [Fact]
     public void Ten_thousand_schedules_break_no_promise() => NoneIsBroken(Schedules, Bug.None);
 
     /// <summary>The inbox forgets a message after a week, and relies on this.</summary>
     [Fact]
-    public void A_saga_without_its_inbox_breaks_no_promise() => NoneIsBroken(SchedulesOfABug, Bug.InboxOmitted);
+    public void A_saga_without_its_inbox_breaks_no_promise() => NoneIsBroken(SchedulesOfAVariant, Bug.InboxOmitted);
 
     /// <summary>What trusts the inbox is right as long as there is one: what the next test finds is the inbox that is missing.</summary>
     [Fact]
-    public void A_participant_that_trusts_its_inbox_breaks_no_promise() => NoneIsBroken(SchedulesOfABug, Bug.InboxTrusted);
+    public void A_participant_that_trusts_its_inbox_breaks_no_promise() => NoneIsBroken(SchedulesOfAVariant, Bug.InboxTrusted);
 
     [Theory]
     [InlineData(nameof(Bug.InboxTrustedAndOmitted))]
@@ -43,11 +46,13 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(nameof(Bug.AnswerRecordedApart))]
     public void A_bug_made_on_purpose_is_found(string bug)
     {
-        var scenarios = Enumerable.Range(FirstSeed, SchedulesOfABug).Select(seed => Scenario.Of(seed, Enum.Parse<Bug>(bug)));
+        // the same schedules each time: whether it is found is no matter of luck
+        var first = GivenSeed ?? 1;
+        var scenarios = Enumerable.Range(first, Schedules).Select(seed => Scenario.Of(seed, Enum.Parse<Bug>(bug)));
         var failing = scenarios.FirstOrDefault(scenario => Schedule.Run(scenario) is not null);
 
-        failing.ShouldNotBeNull($"{bug} breaks no promise in {SchedulesOfABug} schedules from seed {FirstSeed} on");
-        output.WriteLine($"found in schedule {failing.Seed - FirstSeed + 1}");
+        failing.ShouldNotBeNull($"{bug} breaks no promise in {Schedules} schedules from seed {first} on");
+        output.WriteLine($"found in schedule {failing.Seed - first + 1}");
         output.WriteLine(Story(failing));
     }
 

@@ -24,10 +24,13 @@ internal sealed class World
     /// <summary>Orders:PaymentBound.</summary>
     public static readonly TimeSpan PaymentBound = TimeSpan.FromMinutes(5);
 
+    private static readonly Faults[] Sudden = [Faults.Crash, Faults.DatabaseKilled, Faults.Doubled, Faults.ClockJump, Faults.RedisEmptied, Faults.Paused, Faults.Paused];
+
     private readonly Scenario _scenario;
     private readonly List<Actor> _actors = [];
     private readonly HashSet<string> _silent = [];
     private int _orders;
+    private int _step;
 
     public World(Scenario scenario, Trace? trace)
     {
@@ -124,11 +127,12 @@ internal sealed class World
     /// <returns>False when nobody can.</returns>
     public bool Step()
     {
+        _step++;
         var (first, count) = (Random.Next(_actors.Count), _actors.Count);
         for (var i = 0; i < count; i++)
         {
             var actor = _actors[(first + i) % count];
-            if (actor.Step() == Turn.Did)
+            if (!(IsChaos && _step < actor.PausedUntil) && actor.Step() == Turn.Did)
             {
                 if (actor.IsOver)
                 {
@@ -147,19 +151,14 @@ internal sealed class World
     /// <summary>What goes wrong between two steps, if anything does.</summary>
     public void StrikeSomebody()
     {
-        if (Random.Next(20) != 0)
-        {
-            return;
-        }
-        var fault = (Faults)(1 << Random.Next(12));
-        if (!_scenario.Faults.HasFlag(fault))
-        {
-            return;
-        }
-        switch (fault)
+        var fault = Random.Next(20) == 0 ? Sudden[Random.Next(Sudden.Length)] : Faults.None;
+        switch (fault & _scenario.Faults)
         {
             case Faults.Crash:
                 Crash(_actors[Random.Next(_actors.Count)]);
+                break;
+            case Faults.Paused:
+                _actors[Random.Next(_actors.Count)].PausedUntil = _step + 10 + Random.Next(100);
                 break;
             case Faults.DatabaseKilled when Random.Next(4) == 0:
                 Trace?.Say("postgres", "IS KILLED");
@@ -205,6 +204,7 @@ internal sealed class World
         Add(new PaymentTimer(this));
         Add(new DispatchTimer(this));
         Add(new PaymentBoundTimer(this));
+        Add(new Straggler(this));
         var replicas = 1 + Random.Next(2);
         for (var replica = 1; replica <= replicas; replica++)
         {

@@ -22,7 +22,11 @@ internal abstract class Client(World world, string name) : Actor(world, name)
             {
                 yield return Turn.Idle;
             }
-            if (request.Answer is { } answer && (key is null || answer.IsSuccess || answer.Version > 0))
+            if (!request.IsOver)
+            {
+                Trace?.Say(Name, $"GIVES UP waiting for '{request.Name}'");
+            }
+            if (request.Answer is { } answer && answer != Answer.InProgress)
             {
                 Answer = answer;
                 if (key is not null && answer.IsSuccess)

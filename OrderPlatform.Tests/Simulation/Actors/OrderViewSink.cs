@@ -10,9 +10,9 @@ namespace OrderPlatform.Tests.Simulation.Actors;
 internal sealed record OrderViewRow(int Version, OrderStatus Status, decimal TotalAmount, int Events);
 
 /// <summary>order.events -> the order view (OrderView/OrderViewProjection): rows and progress in one transaction of PostgreSQL.</summary>
-internal sealed class OrderViewSink(World world, string replica) : TransactionalConsumer(world, Consumer, replica, Topics.OrderEvents)
+internal sealed class OrderViewSink(World world, string replica) : TransactionalConsumer(world, ConsumerName, replica, Topics.OrderEvents)
 {
-    public const string Consumer = "order-view";
+    public const string ConsumerName = "order-view";
 
     protected override IEnumerable<Turn> Write(Transaction transaction, IReadOnlyList<KafkaRecord> batch)
     {

@@ -38,13 +38,18 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
         }
         yield return Turn.Did;
         var done = World.Checkpoint.Find(Row) ?? LogCheckpoint.Beginning;
-        var isUnsaved = false;
+        var (isUnsaved, seen) = (false, -1);
         using var producer = World.Kafka.NewProducer();
         while (true)
         {
             if (!TryBeat() || _isTerminated)
             {
                 yield break;
+            }
+            if (World.Postgres.Log.Count == seen)
+            {
+                yield return Turn.Idle;
+                continue;
             }
             var (events, after) = Read(done);
             if (events.Count > 0)
@@ -68,6 +73,7 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
                 }
                 isUnsaved = true;
             }
+            var isWindowOpen = done.To is not null;
             done = after;
             // under load it is saved only now and then
             if (isUnsaved && (events.Count == 0 || World.Random.Next(3) == 0))
@@ -82,6 +88,7 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
             }
             else if (events.Count == 0)
             {
+                seen = isWindowOpen ? -1 : World.Postgres.Log.Count; // until something is committed, it would read nothing again
                 yield return Turn.Idle;
             }
         }

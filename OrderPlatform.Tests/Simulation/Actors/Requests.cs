@@ -9,7 +9,12 @@ namespace OrderPlatform.Tests.Simulation.Actors;
 /// <summary>What the Api answers.</summary>
 internal sealed record Answer(int Status, string Id, int Version)
 {
+    /// <summary>409: a request with the same key is being worked on. Ask again.</summary>
+    public static Answer InProgress { get; } = new(409, "", 0);
+
     public bool IsSuccess => Status is >= 200 and < 300;
+
+    public override string ToString() => $"{Status} {Id} version {Version}";
 }
 
 /// <summary>A request that the Api is working on. It goes on when its client has left, and dies with the Api.</summary>
@@ -36,7 +41,7 @@ internal abstract class IdempotentRequest(World world, string name, string key) 
         {
             if (!transaction.TryAdvisoryLock(World.Answers, key))
             {
-                Answer = new Answer(409, "", 0); // being worked on
+                Answer = Answer.InProgress;
                 yield break;
             }
             if (transaction.Get(World.Answers, key) is { } before)
@@ -57,6 +62,7 @@ internal abstract class IdempotentRequest(World world, string name, string key) 
             if (World.Bug == Bug.AnswerRecordedApart)
             {
                 transaction.Commit();
+                Trace?.Say(Name, $"has committed its work, and not its answer yet: {Work}");
                 yield return Turn.Did;
                 transaction = World.Postgres.Begin();
                 if (!transaction.TryAdvisoryLock(World.Answers, key))

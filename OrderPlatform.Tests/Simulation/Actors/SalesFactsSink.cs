@@ -5,21 +5,6 @@ using OrderPlatform.Tests.Simulation.Stores;
 
 namespace OrderPlatform.Tests.Simulation.Actors;
 
-/// <summary>sales_facts_plan: where the writing stands (SalesFacts/Plan).</summary>
-internal sealed record FactsPlan(int Generation, long Number, long Facts, PendingInsert? Pending, DateTimeOffset RecordedAt)
-{
-    public static FactsPlan Beginning { get; } = new(1, 0, 0, null, World.Beginning);
-
-    public string Token => $"{Generation}-{Number}";
-}
-
-/// <summary>What is going to change in ClickHouse: an insert, or the emptying that a rebuild begins with.</summary>
-/// <param name="Facts">The planned records without the repeats; null for a rebuild.</param>
-internal sealed record PendingInsert(IReadOnlyList<KafkaRecord>? Facts)
-{
-    public int Count => Facts?.Count ?? 0;
-}
-
 /// <summary>
 /// orders_analytics -> ClickHouse (SalesFacts/SalesFactsProjection, decision 7): an insert is planned in PostgreSQL together with
 /// the progress, done under a token of its own, and said to be done; whatever breaks off is finished by the next who comes.
@@ -27,7 +12,7 @@ internal sealed record PendingInsert(IReadOnlyList<KafkaRecord>? Facts)
 internal sealed class SalesFactsSink(World world, string replica) : Actor(world, replica)
 {
     /// <summary>Its name in the table of progress, and the key of its plan.</summary>
-    public const string Consumer = "sales-facts";
+    public const string ConsumerName = "sales-facts";
 
     private const int MaxBatch = 4;
 
@@ -36,7 +21,7 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
     private bool _isLost;
     private int _attempts;
 
-    private FactsPlan Plan => World.FactsPlan.Find(Consumer) ?? FactsPlan.Beginning;
+    private FactsPlan Plan => World.FactsPlan.Find(ConsumerName) ?? FactsPlan.Beginning;
 
     protected override IEnumerable<Turn> Run()
     {
@@ -56,7 +41,7 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
         var generation = Plan.Generation;
         foreach (var partition in _partitions)
         {
-            _progress[partition] = World.Progress.Find(TransactionalConsumer.ProgressOf(Consumer, partition));
+            _progress[partition] = World.Progress.Find(TransactionalConsumer.ProgressOf(ConsumerName, partition));
         }
         yield return Turn.Did;
         while (true)
@@ -131,15 +116,15 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
         var planned = before with { Number = before.Number + 1, Pending = new PendingInsert(facts), RecordedAt = World.Now };
         using (var transaction = World.Postgres.Begin())
         {
-            while (!transaction.TryLock(World.FactsPlan, Consumer))
+            while (!transaction.TryLock(World.FactsPlan, ConsumerName))
             {
                 yield return Turn.Idle;
             }
-            if ((transaction.Get(World.FactsPlan, Consumer) ?? FactsPlan.Beginning) != before)
+            if ((transaction.Get(World.FactsPlan, ConsumerName) ?? FactsPlan.Beginning) != before)
             {
                 yield break; // somebody else has recorded one: look again
             }
-            transaction.Set(World.FactsPlan, Consumer, planned);
+            transaction.Set(World.FactsPlan, ConsumerName, planned);
             foreach (var turn in MoveProgress(transaction, moved))
             {
                 yield return turn;
@@ -194,7 +179,7 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
     {
         foreach (var (partition, next) in moved)
         {
-            var key = TransactionalConsumer.ProgressOf(Consumer, partition);
+            var key = TransactionalConsumer.ProgressOf(ConsumerName, partition);
             while (!transaction.TryLock(World.Progress, key))
             {
                 yield return Turn.Idle;
@@ -218,13 +203,13 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
     private IEnumerable<Turn> Finish(FactsPlan done)
     {
         using var transaction = World.Postgres.Begin();
-        while (!transaction.TryLock(World.FactsPlan, Consumer))
+        while (!transaction.TryLock(World.FactsPlan, ConsumerName))
         {
             yield return Turn.Idle;
         }
-        if (transaction.Get(World.FactsPlan, Consumer) == done)
+        if (transaction.Get(World.FactsPlan, ConsumerName) == done)
         {
-            transaction.Set(World.FactsPlan, Consumer, done with { Pending = null, Facts = done.Facts + done.Pending!.Count });
+            transaction.Set(World.FactsPlan, ConsumerName, done with { Pending = null, Facts = done.Facts + done.Pending!.Count });
             transaction.Commit(synchronously: false);
             Trace?.Say(Name, $"has finished {done.Token}");
         }
@@ -235,18 +220,18 @@ internal sealed class SalesFactsSink(World world, string replica) : Actor(world,
     private IEnumerable<Turn> Rebuild(FactsPlan found)
     {
         using var transaction = World.Postgres.Begin();
-        while (!transaction.TryLock(World.FactsPlan, Consumer))
+        while (!transaction.TryLock(World.FactsPlan, ConsumerName))
         {
             yield return Turn.Idle;
         }
-        if ((transaction.Get(World.FactsPlan, Consumer) ?? FactsPlan.Beginning) != found)
+        if ((transaction.Get(World.FactsPlan, ConsumerName) ?? FactsPlan.Beginning) != found)
         {
             yield break;
         }
-        transaction.Set(World.FactsPlan, Consumer, new FactsPlan(found.Generation + 1, found.Number + 1, 0, new PendingInsert(Facts: null), World.Now));
+        transaction.Set(World.FactsPlan, ConsumerName, new FactsPlan(found.Generation + 1, found.Number + 1, 0, new PendingInsert(Facts: null), World.Now));
         foreach (var partition in _partitions)
         {
-            var key = TransactionalConsumer.ProgressOf(Consumer, partition);
+            var key = TransactionalConsumer.ProgressOf(ConsumerName, partition);
             while (!transaction.TryLock(World.Progress, key))
             {
                 yield return Turn.Idle;

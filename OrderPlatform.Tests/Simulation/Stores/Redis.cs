@@ -28,26 +28,24 @@ internal sealed class Redis(World world)
     /// <returns>False when it was killed on the way: the caller gets no answer.</returns>
     public bool Run(IReadOnlyList<Action> commands)
     {
-        var done = World.Strikes(Faults.RedisKilled) ? World.Random.Next(commands.Count + 1) : commands.Count;
+        var done = world.Strikes(Faults.RedisKilled) ? world.Random.Next(commands.Count + 1) : commands.Count;
         foreach (var command in commands.Take(done))
         {
             command();
         }
         if (done < commands.Count)
         {
-            World.Trace?.Say("redis", $"IS KILLED after {done} of {commands.Count} commands of a script");
+            world.Trace?.Say("redis", $"IS KILLED after {done} of {commands.Count} commands of a script");
         }
         return done == commands.Count;
     }
 
     public void Empty()
     {
-        World.Trace?.Say("redis", "LOSES everything");
+        world.Trace?.Say("redis", "LOSES everything");
         (Generation, Plan) = (null, null);
         Offsets.Clear();
         Rankings.Clear();
         Sequences.Clear();
     }
-
-    private World World => world;
 }

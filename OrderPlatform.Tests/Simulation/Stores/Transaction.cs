@@ -19,6 +19,9 @@ internal sealed class Transaction(Postgres postgres) : IDisposable
     /// <summary>Its id, which it gets with its first write or lock; 0 before that.</summary>
     public long Id { get; private set; }
 
+    /// <summary>It begins to write.</summary>
+    public void TakeId() => Id = Id == 0 ? postgres.NextId() : Id;
+
     /// <summary>Locks a row, one that does not exist yet included.</summary>
     /// <returns>False while another transaction has it: wait, or pass over it.</returns>
     public bool TryLock<T>(Table<T> table, string key)
@@ -87,8 +90,6 @@ internal sealed class Transaction(Postgres postgres) : IDisposable
             End();
         }
     }
-
-    private void TakeId() => Id = Id == 0 ? postgres.NextId() : Id;
 
     private void ThrowIfLost()
     {
