@@ -23,7 +23,7 @@ namespace OrderPlatform.Tests.Projections.SalesFacts;
 /// <summary>What one test needs of the engines: databases and a topic of its own, made by the set-up step.</summary>
 internal sealed class SalesFactsStore : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
     private readonly HttpClient _http = new(new SocketsHttpHandler());
     private readonly IConfiguration _configuration;
