@@ -8,7 +8,7 @@ builder.AddPostgres(Connections.Orders);
 builder.AddKafka();
 
 builder.Services.AddOptions<RelayOptions>().BindConfiguration("Relay").ValidateDataAnnotations().ValidateOnStart();
-builder.Services.AddSingleton<RelayState>().AddHostedService<PollingRelay>().AddHostedService<EventLogMonths>();
+builder.Services.AddSingleton<RelayState>().AddHostedService<EventRelay>().AddHostedService<EventLogMonths>();
 builder.Services.AddHealthChecks().AddCheck<RelayHealthCheck>("relay");
 
 var app = builder.Build();

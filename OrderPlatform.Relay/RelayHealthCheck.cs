@@ -1,15 +1,51 @@
+using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Npgsql;
+using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Relay;
 
-/// <summary>Red when publishing broke off or stalls.</summary>
-internal sealed class RelayHealthCheck(RelayState state, TimeProvider clock) : IHealthCheck
+/// <summary>Red when publishing broke off or stalls. Says how the slot stands, and whose transaction has been open for long.</summary>
+internal sealed class RelayHealthCheck([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, RelayState state, TimeProvider clock) : IHealthCheck
 {
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LossIsNews = TimeSpan.FromMinutes(10);
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(
-            state.Problem is { } problem ? HealthCheckResult.Unhealthy(problem)
-            : clock.GetUtcNow() - state.LastProgress is var silent && silent > Stall ? HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: is Kafka there?")
-            : HealthCheckResult.Healthy(state.IsPublishing ? "publishing" : "standing by: another relay publishes"));
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var now = clock.GetUtcNow();
+        if (state.Problem is { } problem)
+        {
+            return HealthCheckResult.Unhealthy(problem);
+        }
+        if (now - state.LastProgress is var silent && silent > Stall)
+        {
+            return HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: is Kafka there?{Slot(now)}");
+        }
+        return HealthCheckResult.Healthy(
+            (!state.IsPublishing ? "standing by: another relay publishes" : state.Slot is null ? "publishing by polling" : "publishing by CDC") + $".{Slot(now)}{Loss(now)}{await OldWriterAsync(cancellationToken)}");
+    }
+
+    private string Slot(DateTimeOffset now) =>
+        state.Slot is not { } slot ? ""
+        : string.Create(CultureInfo.InvariantCulture, $" Slot {slot.Name} ({slot.WalStatus}) is {slot.LagBytes:N0} bytes behind, {slot.RetainedBytes:N0} bytes of WAL are kept for it.")
+            + (state.Heartbeat is { } heartbeat ? string.Create(CultureInfo.InvariantCulture, $" The last heartbeat took {heartbeat.Lag.TotalMilliseconds:0} ms, {(now - heartbeat.At).TotalSeconds:0.0} s ago.") : "");
+
+    private string Loss(DateTimeOffset now) =>
+        state.Loss is { } loss && now - loss.At < LossIsNews
+            ? $" Slot {loss.Slot} was lost at {loss.At:HH:mm:ss}Z and made again; its events were read from the event log."
+            : "";
+
+    // it holds nobody's events up but its own; only a new slot has to wait for it
+    private async Task<string> OldWriterAsync(CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand(
+            """
+            SELECT pid, application_name, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
+            WHERE backend_xid IS NOT NULL AND xact_start < now() - $1 ORDER BY xact_start LIMIT 1
+            """);
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Stall });
+        await using var writer = await command.ExecuteReaderAsync(cancellation);
+        return await writer.ReadAsync(cancellation) ? $" A write transaction has been open for {writer.GetInt32(2)} s: process {writer.GetInt32(0)} of PostgreSQL ({writer.GetString(1)})." : "";
+    }
 }

@@ -2,10 +2,34 @@ using System.ComponentModel.DataAnnotations;
 
 namespace OrderPlatform.Relay;
 
+/// <summary>How the log is read.</summary>
+public enum RelayMode
+{
+    /// <summary>CDC where PostgreSQL decodes logically (wal_level) and the role may replicate, else polling.</summary>
+    Auto,
+
+    /// <summary>By queries, a snapshot after another: needs nothing of PostgreSQL.</summary>
+    Polling,
+
+    /// <summary>From the WAL, through a replication slot: events come when they commit, and an idle relay asks nothing.</summary>
+    Cdc,
+}
+
 /// <summary>Settings of the relay, section <c>Relay</c>.</summary>
 public sealed class RelayOptions
 {
-    /// <summary>Events read and published before the checkpoint moves. More is faster after a pause and repeats more after a crash.</summary>
+    /// <summary>How the log is read. It can be changed from one start to the next: nothing is lost, repeats drop by their sequence.</summary>
+    [EnumDataType(typeof(RelayMode))]
+    public RelayMode Mode { get; set; }
+
+    /// <summary>Name of the replication slot in CDC mode. It is unique in the whole cluster, so each database with a relay needs its own.</summary>
+    [RegularExpression("^[a-z0-9_]{1,63}$")]
+    public string Slot { get; set; } = "orderplatform_relay";
+
+    /// <summary>Whether standbys keep a copy of the slot, so that it outlives a failover; decided when the slot is made. PostgreSQL 17 and later.</summary>
+    public bool SlotFailover { get; set; }
+
+    /// <summary>Events read and published at once. More is faster after a pause and repeats more after a crash.</summary>
     [Range(1, 50_000)]
     public int BatchSize { get; set; } = 4000;
 
@@ -13,7 +37,7 @@ public sealed class RelayOptions
     [Range(typeof(TimeSpan), "00:00:00.001", "00:00:10")]
     public TimeSpan ShortestPause { get; set; } = TimeSpan.FromMilliseconds(2);
 
-    /// <summary>The pause that a longer silence grows to: the price of an idle relay is one query in this time.</summary>
+    /// <summary>The pause that a longer silence grows to: the price of an idle polling relay is one query in this time.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:01:00")]
     public TimeSpan LongestPause { get; set; } = TimeSpan.FromMilliseconds(40);
 

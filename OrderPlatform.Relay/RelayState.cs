@@ -4,13 +4,38 @@ using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Relay;
 
+/// <summary>A heartbeat that came through the slot, with everything before it published.</summary>
+/// <param name="At">When.</param>
+/// <param name="Lag">Since it was written.</param>
+internal sealed record PassedHeartbeat(DateTimeOffset At, TimeSpan Lag);
+
+/// <summary>A slot that was found missing or lost.</summary>
+/// <param name="At">When.</param>
+internal sealed record SlotLoss(string Slot, DateTimeOffset At);
+
 /// <summary>What the relay is doing, for metrics and health.</summary>
-public sealed class RelayState(TimeProvider clock)
+public sealed class RelayState
 {
+    private readonly TimeProvider _clock;
     private readonly Counter<long> _published = Telemetry.Meter.CreateCounter<long>("orderplatform.relay.published", "{event}", "Events acknowledged by Kafka");
     private readonly Histogram<double> _lag = Telemetry.Meter.CreateHistogram<double>("orderplatform.relay.lag", "ms", "From an event's recording in PostgreSQL to Kafka's acknowledgement");
+    private readonly Counter<long> _slotLost = Telemetry.Meter.CreateCounter<long>("orderplatform.relay.slot_lost", "{slot}", "Replication slots that were missing or lost, and were made again");
 
     private volatile string? _problem;
+    private volatile SlotStatus? _slot;
+    private volatile PassedHeartbeat? _heartbeat;
+    private volatile SlotLoss? _loss;
+
+    /// <summary>Nothing is published yet.</summary>
+    public RelayState(TimeProvider clock)
+    {
+        _clock = clock;
+        LastProgress = clock.GetUtcNow();
+        Gauge("orderplatform.relay.wal_lag", "By", "WAL that is written and that the relay has not confirmed", () => _slot?.LagBytes);
+        Gauge("orderplatform.relay.wal_retained", "By", "WAL that PostgreSQL keeps for the relay's slot", () => _slot?.RetainedBytes);
+        Gauge("orderplatform.relay.heartbeat_lag", "ms", "From the writing of the last heartbeat until it and everything before it was published", () => _heartbeat?.Lag.TotalMilliseconds);
+        Gauge("orderplatform.relay.heartbeat_age", "ms", "Since the last heartbeat came through the slot", () => (clock.GetUtcNow() - _heartbeat?.At)?.TotalMilliseconds);
+    }
 
     /// <summary>Whether this relay holds the lease and publishes; another replica may.</summary>
     public bool IsPublishing { get; private set; }
@@ -19,12 +44,21 @@ public sealed class RelayState(TimeProvider clock)
     public string? Problem => _problem;
 
     /// <summary>When the log was last seen to its end, or worked on.</summary>
-    public DateTimeOffset LastProgress { get; private set; } = clock.GetUtcNow();
+    public DateTimeOffset LastProgress { get; private set; }
+
+    /// <summary>How the slot stood at the last heartbeat; null when polling.</summary>
+    internal SlotStatus? Slot => _slot;
+
+    /// <summary>The last heartbeat; null before the first, and when polling.</summary>
+    internal PassedHeartbeat? Heartbeat => _heartbeat;
+
+    /// <summary>The last loss of a slot; null when there was none.</summary>
+    internal SlotLoss? Loss => _loss;
 
     /// <summary>Events were acknowledged.</summary>
     public void Published(IReadOnlyList<LoggedEvent> events)
     {
-        var now = clock.GetUtcNow();
+        var now = _clock.GetUtcNow();
         _published.Add(events.Count);
         foreach (var logged in events)
         {
@@ -37,21 +71,37 @@ public sealed class RelayState(TimeProvider clock)
     {
         _problem = null;
         IsPublishing = true;
-        LastProgress = clock.GetUtcNow();
+        LastProgress = _clock.GetUtcNow();
     }
 
     /// <summary>Another relay publishes.</summary>
     public void Waiting()
     {
-        _problem = null;
+        (_problem, _slot, _heartbeat) = (null, null, null);
         IsPublishing = false;
-        LastProgress = clock.GetUtcNow();
+        LastProgress = _clock.GetUtcNow();
     }
 
     /// <summary>Publishing broke off.</summary>
     public void NotPublishing(string problem)
     {
-        _problem = problem;
+        (_problem, _slot, _heartbeat) = (problem, null, null);
         IsPublishing = false;
     }
+
+    /// <summary>A slot that was there is missing or lost: its events are read from the log.</summary>
+    internal void Lost(string slot)
+    {
+        _slotLost.Add(1);
+        _loss = new SlotLoss(slot, _clock.GetUtcNow());
+    }
+
+    /// <summary>A heartbeat was written; the slot stands like this.</summary>
+    internal void Stands(SlotStatus? slot) => _slot = slot;
+
+    /// <summary>A heartbeat came through the slot.</summary>
+    internal void Passed(Heartbeat heartbeat) => _heartbeat = new PassedHeartbeat(_clock.GetUtcNow(), _clock.GetUtcNow() - heartbeat.SentAt);
+
+    private static void Gauge(string name, string unit, string description, Func<double?> value) =>
+        Telemetry.Meter.CreateObservableGauge(name, () => value() is { } known ? [new Measurement<double>(known)] : Array.Empty<Measurement<double>>(), unit, description);
 }

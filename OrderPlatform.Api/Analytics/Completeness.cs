@@ -33,9 +33,9 @@ public sealed class Completeness([FromKeyedServices(Connections.Views)] NpgsqlDa
         await using var command = orders.CreateCommand(
             """
             WITH relay AS (
-                SELECT coalesce((SELECT from_snapshot FROM relay_checkpoint WHERE name = 'polling'), '3:3:') AS first,
-                       (SELECT to_snapshot FROM relay_checkpoint WHERE name = 'polling') AS last,
-                       (SELECT position FROM relay_checkpoint WHERE name = 'polling') AS done),
+                SELECT coalesce((SELECT from_snapshot FROM relay_checkpoint WHERE name = 'relay'), '3:3:') AS first,
+                       (SELECT to_snapshot FROM relay_checkpoint WHERE name = 'relay') AS last,
+                       (SELECT position FROM relay_checkpoint WHERE name = 'relay') AS done),
             unseen AS (
                 SELECT transaction_id, event_log.position, recorded_at FROM event_log, relay WHERE transaction_id >= pg_snapshot_xmax(first)
                 UNION ALL

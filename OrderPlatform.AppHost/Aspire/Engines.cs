@@ -15,7 +15,7 @@ internal sealed record Engines(
         var postgres = builder.AddPostgres("postgres")
             .WithImageTag("18.3")
             .WithDataVolume()
-            .WithArgs("-c", "wal_level=logical")
+            .WithArgs("-c", "wal_level=logical", "-c", "max_slot_wal_keep_size=4GB")
             .WithLifetime(ContainerLifetime.Persistent);
 
         // A fixed port: the broker advertises it, so another one a run would make another container of it.

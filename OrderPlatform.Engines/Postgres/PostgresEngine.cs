@@ -10,7 +10,8 @@ namespace OrderPlatform.Engines.Postgres;
 
 /// <summary>PostgreSQL 18 with logical decoding, every commit flushed to disk, and scram passwords.</summary>
 /// <remarks>In the data folder: <c>cluster</c>, PostgreSQL's own data directory, and <c>password</c>, of the user postgres.</remarks>
-public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
+/// <param name="settings">name=value, over those of the platform.</param>
+public sealed class PostgresEngine(EngineCache? cache = null, params IReadOnlyList<string> settings) : IEngine
 {
     /// <summary>The cluster's superuser.</summary>
     public const string User = "postgres";
@@ -26,6 +27,7 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
         "max_connections=200",
         "max_replication_slots=10",
         "max_wal_senders=10",
+        "max_slot_wal_keep_size=4GB", // a relay that stays away does not fill the disk: its slot is lost then, which heals (docs/decisions/0014)
         "shared_buffers=128MB",
         "max_wal_size=1GB",
         "jit=off", // compiling costs more than it gives for queries of milliseconds
@@ -80,7 +82,7 @@ public sealed class PostgresEngine(EngineCache? cache = null) : IEngine
             throw new EngineException($"PostgreSQL cannot keep its data in {dataFolder} ({e.Message}): make room or the right there, or give another folder with --data.", e);
         }
         await UntilLastOwnerHasGoneAsync(cluster, cancellation);
-        return Server("postgres", ["-D", cluster, "-p", $"{port}", .. Settings.SelectMany(setting => (string[])["-c", setting])]) with { StopSignal = "INT" };
+        return Server("postgres", ["-D", cluster, "-p", $"{port}", .. Settings.Concat(settings).SelectMany(setting => (string[])["-c", setting])]) with { StopSignal = "INT" };
     }
 
     /// <inheritdoc />

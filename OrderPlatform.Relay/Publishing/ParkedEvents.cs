@@ -139,7 +139,7 @@ public sealed class ParkedEvents
         var due = new List<(long, LoggedEvent)>();
         while (await reader.ReadAsync(cancellation))
         {
-            due.Add((reader.GetInt64(0), PollingReader.Read(reader)));
+            due.Add((reader.GetInt64(0), LoggedEvent.Read(reader, first: 1)));
         }
         return due;
     }

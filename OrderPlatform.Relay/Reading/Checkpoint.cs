@@ -1,3 +1,5 @@
+using NpgsqlTypes;
+
 namespace OrderPlatform.Relay.Reading;
 
 /// <summary>
@@ -15,3 +17,17 @@ public sealed record Checkpoint(string From, string? To, long Position)
     /// <summary>After a window: all that its last snapshot shows is published.</summary>
     public static Checkpoint After(string snapshot) => new(snapshot, null, 0);
 }
+
+/// <summary>A place among the events of the WAL, in the order of their commits.</summary>
+/// <param name="CommitLsn">Where the commit of the event's transaction stands.</param>
+/// <param name="Ordinal">The event's number in its transaction, from 1.</param>
+public readonly record struct WalPosition(NpgsqlLogSequenceNumber CommitLsn, long Ordinal)
+{
+    /// <summary>Whether an event at this place is published once those up to <paramref name="done"/> are.</summary>
+    public bool IsUpTo(WalPosition done) => CommitLsn < done.CommitLsn || (CommitLsn == done.CommitLsn && Ordinal <= done.Ordinal);
+}
+
+/// <summary>How far a replication slot's events have been published.</summary>
+/// <param name="Slot">The slot, which tells everything from the checkpoint on, and may repeat.</param>
+/// <param name="Done">What is published of it.</param>
+public sealed record SlotCheckpoint(string Slot, WalPosition Done);

@@ -16,16 +16,14 @@ public sealed record LogBatch(IReadOnlyList<LoggedEvent> Events, Checkpoint Afte
 /// </remarks>
 public static class PollingReader
 {
-    private const string Columns = "position, stream, sequence, event_id, type, topic, key, occurred_at, recorded_at, traceparent, payload";
-
     // what the last snapshot did not show: transactions that had not begun, and those that were still open
     private const string NewWindow =
         $"""
         WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
         SELECT now.snapshot::text, events.* FROM now LEFT JOIN LATERAL (
-            SELECT {Columns} FROM event_log WHERE transaction_id >= pg_snapshot_xmax($1::pg_snapshot)
+            SELECT {LoggedEvent.Columns} FROM event_log WHERE transaction_id >= pg_snapshot_xmax($1::pg_snapshot)
             UNION ALL
-            SELECT {Columns} FROM event_log WHERE transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
+            SELECT {LoggedEvent.Columns} FROM event_log WHERE transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
             ORDER BY position LIMIT $2) AS events ON true
         ORDER BY position
         """;
@@ -33,7 +31,7 @@ public static class PollingReader
     // a window of millions, after a long pause, is walked by position: it is not sorted again for each batch
     private const string OpenWindow =
         $"""
-        SELECT $2, {Columns} FROM event_log
+        SELECT $2, {LoggedEvent.Columns} FROM event_log
         WHERE position > $3 AND NOT pg_visible_in_snapshot(transaction_id, $1::pg_snapshot) AND pg_visible_in_snapshot(transaction_id, $2::pg_snapshot)
         ORDER BY position LIMIT $4
         """;
@@ -58,14 +56,9 @@ public static class PollingReader
             to = reader.GetString(0);
             if (!reader.IsDBNull(1))
             {
-                events.Add(Read(reader));
+                events.Add(LoggedEvent.Read(reader, first: 1));
             }
         }
         return new LogBatch(events, events.Count == limit ? new Checkpoint(done.From, to, events[^1].Position) : Checkpoint.After(to!));
     }
-
-    /// <summary>The event of a row, whose columns stand behind one other.</summary>
-    internal static LoggedEvent Read(NpgsqlDataReader reader) => new(
-        reader.GetInt64(1), reader.GetString(2), reader.GetInt32(3), reader.GetGuid(4), reader.GetString(5), reader.GetString(6), reader.GetString(7),
-        reader.GetFieldValue<DateTimeOffset>(8), reader.GetFieldValue<DateTimeOffset>(9), reader.IsDBNull(10) ? null : reader.GetString(10), reader.GetFieldValue<byte[]>(11));
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.Processes;
@@ -9,10 +10,12 @@ internal sealed class RelayProcess : IAsyncDisposable
 {
     private readonly ChildProcess _process;
     private readonly HttpClient _http;
+    private readonly ConcurrentQueue<string> _lines;
 
-    private RelayProcess(ChildProcess process, int port)
+    private RelayProcess(ChildProcess process, int port, ConcurrentQueue<string> lines)
     {
         _process = process;
+        _lines = lines;
         _http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(5) };
     }
 
@@ -21,12 +24,25 @@ internal sealed class RelayProcess : IAsyncDisposable
     public static RelayProcess Start(OrdersDatabase database, string kafka, params (string Name, string Value)[] settings)
     {
         var port = LoopbackPort.Free();
-        var environment = settings.ToDictionary(setting => setting.Name, setting => setting.Value);
+        var environment = new Dictionary<string, string> { ["Relay__Slot"] = database.Name }; // the names of slots are the whole cluster's
+        foreach (var (name, value) in settings)
+        {
+            environment[name] = value;
+        }
         environment["ConnectionStrings__orders"] = database.ConnectionString;
         environment["ConnectionStrings__kafka"] = kafka;
-        var command = ChildCommand.DotNet(typeof(OrderPlatform.Relay.PollingRelay).Assembly.Location, "--urls", $"http://127.0.0.1:{port}") with { Environment = environment };
-        return new RelayProcess(ChildProcess.Start("relay", command, line => TestContext.Current.SendDiagnosticMessage("relay: {0}", line)), port);
+        var command = ChildCommand.DotNet(typeof(OrderPlatform.Relay.RelayOptions).Assembly.Location, "--urls", $"http://127.0.0.1:{port}") with { Environment = environment };
+        var lines = new ConcurrentQueue<string>();
+        var process = ChildProcess.Start("relay", command, line =>
+        {
+            lines.Enqueue(line);
+            TestContext.Current.SendDiagnosticMessage("relay: {0}", line);
+        });
+        return new RelayProcess(process, port, lines);
     }
+
+    /// <summary>What it has logged.</summary>
+    public string Output => string.Join('\n', _lines);
 
     /// <summary>What its /health says; null while it does not answer.</summary>
     public async Task<(HttpStatusCode Status, string Text)?> HealthAsync(CancellationToken cancellation)

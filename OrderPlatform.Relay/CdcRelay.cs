@@ -1,0 +1,125 @@
+using System.Data;
+using System.Threading.Channels;
+using Npgsql;
+using Npgsql.Replication;
+using OrderPlatform.Relay.Ownership;
+using OrderPlatform.Relay.Publishing;
+using OrderPlatform.Relay.Reading;
+
+namespace OrderPlatform.Relay;
+
+/// <summary>
+/// Publishes from the WAL, through a replication slot: events come when they commit, in the order of their commits. The slot moves
+/// on only after Kafka's acknowledgement. docs/decisions/0014.
+/// </summary>
+/// <param name="connection">The owner's.</param>
+internal sealed class CdcRelay(
+    NpgsqlDataSource source, NpgsqlConnection connection, RelaySlot slot, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state, ILogger log)
+{
+    private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Publishes until it is cancelled or something fails.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        var (done, told) = await checkpoints.LoadAsync(cancellation);
+        var condition = await slot.TakeOverAsync(slot.Name, cancellation);
+        await using var replication = await slot.ConnectAsync(cancellation);
+        if (told?.Slot != slot.Name || condition != SlotCondition.Ready)
+        {
+            if (told?.Slot == slot.Name)
+            {
+                RelayLog.SlotLost(log, slot.Name, condition);
+                state.Lost(slot.Name);
+            }
+            await slot.DropAsync(told?.Slot ?? slot.Name, cancellation);
+            await slot.DropAsync(slot.Name, cancellation);
+            (done, told) = await CatchUpAsync(replication, done, cancellation);
+        }
+        var entries = Channel.CreateBounded<WalEntry>(new BoundedChannelOptions(options.BatchSize) { SingleReader = true, SingleWriter = true });
+        await Together.RunAsync(
+            cancellation,
+            stopping => new WalReader(source, replication, slot.Name, told.Done, options.BatchSize).ReadAsync(entries.Writer, stopping),
+            stopping => PublishAsync(replication, entries.Reader, done, told, stopping),
+            BeatAsync);
+    }
+
+    /// <summary>Makes the slot and publishes what it does not tell: nothing is lost or doubled in between. The first start, a missing slot and a lost one go this way.</summary>
+    private async Task<(Checkpoint, SlotCheckpoint)> CatchUpAsync(LogicalReplicationConnection replication, Checkpoint done, CancellationToken cancellation)
+    {
+        var polling = new PollingRelay(connection, publisher, checkpoints, options, state);
+        // first to the end of the log, so that the slot has little to keep
+        done = await polling.RunAsync(done, events => events < options.BatchSize, cancellation);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var creating = slot.CreateAsync(replication, ending.Token);
+        try
+        {
+            // PostgreSQL makes no slot while an older transaction is open: the others' events do not wait for it
+            done = await polling.RunAsync(done, _ => creating.IsCompleted, cancellation);
+            done = await DrainAsync(await creating, done, cancellation);
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            await ((Task)creating).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        var told = new SlotCheckpoint(slot.Name, default);
+        await checkpoints.SaveAsync(done, told, cancellation);
+        return (done, told);
+    }
+
+    // publishes what the snapshot shows and is not published: the slot tells the rest
+    private async Task<Checkpoint> DrainAsync(string snapshot, Checkpoint done, CancellationToken cancellation)
+    {
+        await using var frozen = await source.OpenConnectionAsync(cancellation);
+        await using var transaction = await frozen.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        await using (var command = new NpgsqlCommand($"SET TRANSACTION SNAPSHOT '{snapshot}'; SET LOCAL plan_cache_mode = force_custom_plan", frozen))
+        {
+            await command.ExecuteNonQueryAsync(cancellation);
+        }
+        return await new PollingRelay(frozen, publisher, checkpoints, options, state).RunAsync(done, events => events < options.BatchSize, cancellation);
+    }
+
+    private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalEntry> entries, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
+    {
+        while (await entries.WaitToReadAsync(cancellation))
+        {
+            var events = new List<LoggedEvent>();
+            var end = replication.LastFlushedLsn;
+            Heartbeat? heartbeat = null;
+            while (events.Count < options.BatchSize && entries.TryRead(out var entry))
+            {
+                if (entry.Event is { } logged)
+                {
+                    events.Add(logged);
+                    told = told with { Done = entry.Position };
+                }
+                else
+                {
+                    (end, heartbeat) = (entry.End, entry.Heartbeat ?? heartbeat);
+                }
+            }
+            await publisher.PublishAsync(events, cancellation);
+            replication.SetReplicationStatus(end);
+            if (heartbeat is not null)
+            {
+                done = Checkpoint.After(heartbeat.Snapshot);
+                state.Passed(heartbeat);
+            }
+            state.Progressed();
+            if (checkpoints.IsDue)
+            {
+                await checkpoints.SaveAsync(done, told, cancellation);
+            }
+        }
+    }
+
+    private async Task BeatAsync(CancellationToken cancellation)
+    {
+        using var timer = new PeriodicTimer(HeartbeatInterval);
+        do
+        {
+            state.Stands(await Heartbeat.SendAsync(source, slot.Name, cancellation));
+        }
+        while (await timer.WaitForNextTickAsync(cancellation));
+    }
+}

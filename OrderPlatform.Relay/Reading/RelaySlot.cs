@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using Npgsql;
+using Npgsql.Replication;
+using Npgsql.Replication.Internal;
+using Npgsql.Replication.PgOutput;
+
+namespace OrderPlatform.Relay.Reading;
+
+/// <summary>What became of a slot.</summary>
+internal enum SlotCondition
+{
+    /// <summary>It can be read from.</summary>
+    Ready,
+
+    /// <summary>There is none of this name.</summary>
+    Missing,
+
+    /// <summary>PostgreSQL has given it up, with WAL that was not read: it kept more than max_slot_wal_keep_size.</summary>
+    Lost,
+}
+
+/// <summary>The logical replication slot in which PostgreSQL remembers how far the relay has read the WAL, and keeps what it has not.</summary>
+/// <param name="connectionString">Of the database with the event log.</param>
+internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, RelayOptions options)
+{
+    private const int FirstVersionWithFailover = 17;
+    private static readonly TimeSpan TakeOverBound = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Its name.</summary>
+    public string Name => options.Slot;
+
+    /// <summary>Whether this PostgreSQL decodes logically and this role may replicate.</summary>
+    public async Task<bool> IsPossibleAsync(CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand("SELECT current_setting('wal_level') = 'logical' AND (rolreplication OR rolsuper) FROM pg_roles WHERE rolname = current_user");
+        return await command.ExecuteScalarAsync(cancellation) is true;
+    }
+
+    /// <summary>A connection to create the slot with, or to read from it.</summary>
+    public async Task<LogicalReplicationConnection> ConnectAsync(CancellationToken cancellation)
+    {
+        // to create the slot may take as long as any transaction that is open
+        var unbounded = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0, ApplicationName = Name };
+        var replication = new LogicalReplicationConnection(unbounded.ConnectionString) { WalReceiverStatusInterval = StatusInterval };
+        await replication.Open(cancellation);
+        return replication;
+    }
+
+    /// <summary>Ends whoever reads from the slot (a relay that had the lease before) and says what became of it.</summary>
+    /// <exception cref="InvalidOperationException">The name is taken by a slot of another database.</exception>
+    /// <exception cref="TimeoutException">Its reader does not end.</exception>
+    public async Task<SlotCondition> TakeOverAsync(string name, CancellationToken cancellation)
+    {
+        var since = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var (condition, reader) = await LookAsync(name, cancellation);
+            if (reader is null)
+            {
+                return condition;
+            }
+            if (Stopwatch.GetElapsedTime(since) > TakeOverBound)
+            {
+                throw new TimeoutException($"Replication slot {name} is still read by process {reader} after {TakeOverBound.TotalSeconds:0} s: end it, or set Relay:Slot to another name.");
+            }
+            await Task.Delay(TakeOverPoll, cancellation);
+        }
+    }
+
+    /// <summary>Drops a slot of this database, if it is there.</summary>
+    public async Task DropAsync(string name, CancellationToken cancellation)
+    {
+        if (await TakeOverAsync(name, cancellation) != SlotCondition.Missing)
+        {
+            await using var command = source.CreateCommand("SELECT pg_drop_replication_slot($1)");
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
+            await command.ExecuteNonQueryAsync(cancellation);
+        }
+    }
+
+    /// <summary>Creates the slot. That waits for every transaction that is open now, in all databases of the cluster.</summary>
+    /// <returns>
+    /// The name of a snapshot that shows exactly what the slot does not tell. It can be used until the next command on the connection.
+    /// </returns>
+    public async Task<string> CreateAsync(LogicalReplicationConnection replication, CancellationToken cancellation)
+    {
+        // https://www.postgresql.org/docs/18/protocol-replication.html; Npgsql knows no FAILOVER, and an SQL function that makes such a slot exports no snapshot
+        var failover = options.SlotFailover && replication.PostgreSqlVersion.Major >= FirstVersionWithFailover ? ", FAILOVER" : "";
+        var created = await replication.CreateLogicalReplicationSlot(Name, $"pgoutput (SNAPSHOT 'export'{failover})", cancellationToken: cancellation);
+        return new PgOutputReplicationSlot(created).SnapshotName!;
+    }
+
+    private async Task<(SlotCondition Condition, int? Reader)> LookAsync(string name, CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand(
+            """
+            SELECT coalesce(wal_status, '') = 'lost', database IS DISTINCT FROM current_database(), active_pid,
+                CASE WHEN database = current_database() THEN pg_terminate_backend(active_pid) END
+            FROM pg_replication_slots WHERE slot_name = $1
+            """);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
+        await using var slot = await command.ExecuteReaderAsync(cancellation);
+        if (!await slot.ReadAsync(cancellation))
+        {
+            return (SlotCondition.Missing, null);
+        }
+        return slot.GetBoolean(1)
+            ? throw new InvalidOperationException($"Replication slot {name} belongs to another database of this cluster: set Relay:Slot to a name of its own.")
+            : (slot.GetBoolean(0) ? SlotCondition.Lost : SlotCondition.Ready, slot.IsDBNull(2) ? null : slot.GetInt32(2));
+    }
+}
