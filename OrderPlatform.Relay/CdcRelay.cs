@@ -19,10 +19,15 @@ internal sealed class CdcRelay(
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Publishes until it is cancelled or something fails.</summary>
+    /// <exception cref="InvalidOperationException">The slot's name is taken.</exception>
     public async Task RunAsync(CancellationToken cancellation)
     {
         var (done, told) = await checkpoints.LoadAsync(cancellation);
         var condition = await slot.TakeOverAsync(slot.Name, cancellation);
+        if (condition == SlotCondition.Foreign)
+        {
+            throw new InvalidOperationException($"Replication slot {slot.Name} belongs to another database of this cluster: set Relay:Slot to a name of its own.");
+        }
         await using var replication = await slot.ConnectAsync(cancellation);
         if (told?.Slot != slot.Name || condition != SlotCondition.Ready)
         {

@@ -75,7 +75,8 @@ internal sealed class EventRelay(
     {
         await SetUpAsync(connection, cancellation);
         var slot = new RelaySlot(source, configuration.Required(Connections.Orders), options.Value);
-        var mode = options.Value.Mode == RelayMode.Auto ? await slot.IsPossibleAsync(cancellation) ? RelayMode.Cdc : RelayMode.Polling : options.Value.Mode;
+        var canStream = await slot.IsPossibleAsync(cancellation);
+        var mode = options.Value.Mode == RelayMode.Auto ? canStream ? RelayMode.Cdc : RelayMode.Polling : options.Value.Mode;
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch, mode);
 
         using var kafka = new KafkaPublisher(configuration.Required(Connections.Kafka), options.Value.MaxEventBytes);
@@ -87,10 +88,13 @@ internal sealed class EventRelay(
             return;
         }
         var (done, told) = await checkpoints.LoadAsync(cancellation);
-        if (told is not null)
+        if (canStream)
         {
             // nobody reads from it any more: it would only keep WAL
-            await slot.DropAsync(told.Slot, cancellation);
+            await slot.DropAsync(told?.Slot ?? slot.Name, cancellation);
+        }
+        if (told is not null)
+        {
             await checkpoints.SaveAsync(done, slot: null, cancellation);
         }
         await new PollingRelay(connection, publisher, checkpoints, options.Value, state).RunAsync(done, isEnough: _ => false, cancellation);

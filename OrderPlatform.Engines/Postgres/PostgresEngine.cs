@@ -40,6 +40,7 @@ public sealed class PostgresEngine(EngineCache? cache = null, params IReadOnlyLi
     private static readonly TimeSpan LastOwnerPoll = TimeSpan.FromMilliseconds(100);
 
     private readonly EngineCache _cache = cache ?? EngineCache.User;
+    private bool _lastWasRoutine;
 
     /// <inheritdoc />
     public string Name => "postgres";
@@ -86,9 +87,18 @@ public sealed class PostgresEngine(EngineCache? cache = null, params IReadOnlyLi
     }
 
     /// <inheritdoc />
-    /// <remarks>LOG is PostgreSQL's level above ERROR: its settings cannot leave out the one without the other. The FATAL is its answer to the question whether it is ready.</remarks>
-    public bool IsRoutine(string line) =>
-        line.Contains("] LOG:  ", StringComparison.Ordinal) || line.EndsWith("FATAL:  the database system is starting up", StringComparison.Ordinal);
+    /// <remarks>
+    /// LOG is PostgreSQL's level above ERROR: its settings cannot leave out the one without the other. What is canceled was canceled by
+    /// whoever had asked for it, and the FATAL is PostgreSQL's answer to the question whether it is ready.
+    /// </remarks>
+    public bool IsRoutine(string line) => _lastWasRoutine = Continues(line)
+        ? _lastWasRoutine
+        : line.Contains("] LOG:  ", StringComparison.Ordinal)
+            || line.EndsWith("ERROR:  canceling statement due to user request", StringComparison.Ordinal)
+            || line.EndsWith("FATAL:  the database system is starting up", StringComparison.Ordinal);
+
+    // a message's further lines, which say more about it
+    private static bool Continues(string line) => line.Contains("] DETAIL:  ", StringComparison.Ordinal) || line.Contains("] STATEMENT:  ", StringComparison.Ordinal);
 
     /// <inheritdoc />
     public async Task<bool> IsReadyAsync(int port, CancellationToken cancellation)

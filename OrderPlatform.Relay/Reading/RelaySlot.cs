@@ -17,6 +17,9 @@ internal enum SlotCondition
 
     /// <summary>PostgreSQL has given it up, with WAL that was not read: it kept more than max_slot_wal_keep_size.</summary>
     Lost,
+
+    /// <summary>It is another database's.</summary>
+    Foreign,
 }
 
 /// <summary>The logical replication slot in which PostgreSQL remembers how far the relay has read the WAL, and keeps what it has not.</summary>
@@ -49,7 +52,6 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     }
 
     /// <summary>Ends whoever reads from the slot (a relay that had the lease before) and says what became of it.</summary>
-    /// <exception cref="InvalidOperationException">The name is taken by a slot of another database.</exception>
     /// <exception cref="TimeoutException">Its reader does not end.</exception>
     public async Task<SlotCondition> TakeOverAsync(string name, CancellationToken cancellation)
     {
@@ -72,7 +74,7 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     /// <summary>Drops a slot of this database, if it is there.</summary>
     public async Task DropAsync(string name, CancellationToken cancellation)
     {
-        if (await TakeOverAsync(name, cancellation) != SlotCondition.Missing)
+        if (await TakeOverAsync(name, cancellation) is SlotCondition.Ready or SlotCondition.Lost)
         {
             await using var command = source.CreateCommand("SELECT pg_drop_replication_slot($1)");
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
@@ -96,18 +98,14 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     {
         await using var command = source.CreateCommand(
             """
-            SELECT coalesce(wal_status, '') = 'lost', database IS DISTINCT FROM current_database(), active_pid,
-                CASE WHEN database = current_database() THEN pg_terminate_backend(active_pid) END
-            FROM pg_replication_slots WHERE slot_name = $1
+            SELECT wal_status IS NOT DISTINCT FROM 'lost', active_pid, pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND database = current_database()
+            UNION ALL
+            SELECT NULL, NULL, NULL FROM pg_replication_slots WHERE slot_name = $1 AND database IS DISTINCT FROM current_database()
             """);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         await using var slot = await command.ExecuteReaderAsync(cancellation);
-        if (!await slot.ReadAsync(cancellation))
-        {
-            return (SlotCondition.Missing, null);
-        }
-        return slot.GetBoolean(1)
-            ? throw new InvalidOperationException($"Replication slot {name} belongs to another database of this cluster: set Relay:Slot to a name of its own.")
-            : (slot.GetBoolean(0) ? SlotCondition.Lost : SlotCondition.Ready, slot.IsDBNull(2) ? null : slot.GetInt32(2));
+        return !await slot.ReadAsync(cancellation) ? (SlotCondition.Missing, null)
+            : slot.IsDBNull(0) ? (SlotCondition.Foreign, null)
+            : (slot.GetBoolean(0) ? SlotCondition.Lost : SlotCondition.Ready, slot.IsDBNull(1) ? null : slot.GetInt32(1));
     }
 }

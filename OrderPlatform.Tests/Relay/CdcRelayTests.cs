@@ -73,6 +73,10 @@ public sealed class CdcRelayTests(EngineFixture engines)
         foreach (var mode in (RelayMode[])[RelayMode.Cdc, RelayMode.Polling, RelayMode.Cdc, RelayMode.Polling])
         {
             await using var relay = bed.Relay(mode);
+            if (mode == RelayMode.Cdc)
+            {
+                await CheckpointOfSlotAsync(bed);
+            }
             await AppendAsync(bed, last + 1, last + 25);
             Published(bed, last += 25);
             (await bed.ScalarAsync("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()")).ShouldBe(mode == RelayMode.Cdc ? 1L : 0L);
@@ -223,7 +227,7 @@ public sealed class CdcRelayTests(EngineFixture engines)
         await using var bed = await RelayBed.WithOwnPostgresAsync(engines);
         // everybody else's commits wait for nobody
         await bed.Database.ExecuteAsync($"ALTER DATABASE {bed.Database.Name} SET logical_decoding_work_mem = '64kB'; ALTER DATABASE {bed.Database.Name} SET synchronous_commit = local", Cancellation);
-        NpgsqlConnection.ClearPool(await bed.Database.Source.OpenConnectionAsync(Cancellation));
+        bed.Database.Source.Clear();
         await using var relay = bed.Relay(RelayMode.Cdc, ("Relay__LeaseTimeout", "00:00:10"));
         await bed.SlotEventuallyAsync("confirmed_flush_lsn IS NOT NULL AND active");
         await bed.Database.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", Cancellation);

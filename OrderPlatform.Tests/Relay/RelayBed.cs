@@ -74,7 +74,7 @@ internal sealed class RelayBed : IAsyncDisposable
     public async Task RestartPostgresAsync()
     {
         _postgres = await StartPostgresAsync(_postgres!.Port);
-        NpgsqlConnection.ClearAllPools();
+        Database.Source.Clear();
     }
 
     public static async Task EventuallyAsync(Func<Task<bool>> condition, string what)
