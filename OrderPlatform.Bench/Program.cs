@@ -77,6 +77,11 @@ try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("Called off.");
+    return 130;
+}
 catch (Exception e) when (e is BenchException or EngineException or HttpRequestException)
 {
     Console.Error.WriteLine(e.Message);

@@ -33,6 +33,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     private readonly Uri _projections = Url(LoopbackPort.Free());
     private readonly List<Supervised> _engines;
     private readonly List<Supervised> _services = [];
+    private readonly Lock _writing = new();
     private ServiceProcess? _processes;
     private FaultyNetwork? _network;
 
@@ -122,7 +123,16 @@ internal sealed class StandalonePlatform : IAsyncDisposable
 
     private string Postgres(string database, int port) => PostgresEngine.ConnectionString(_data.Named("postgres"), port, database);
 
-    private void WriteRunFile() => new RunFile
+    // two processes may be back at the same moment
+    private void WriteRunFile()
+    {
+        lock (_writing)
+        {
+            Snapshot().Write(_data.RunFile);
+        }
+    }
+
+    private RunFile Snapshot() => new()
     {
         Api = Text(_api),
         Relay = Text(_relay),
@@ -134,7 +144,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         Faults = _faultPort is { } port ? Text(Url(port)) : null,
         ApiKey = _data.ApiKey(),
         Processes = _engines.Concat(_services).ToDictionary(process => process.Name, process => process.ProcessId),
-    }.Write(_data.RunFile);
+    };
 
     private void Introduce(TimeSpan elapsed)
     {

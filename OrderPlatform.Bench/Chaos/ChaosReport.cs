@@ -105,7 +105,7 @@ internal sealed record ChaosReport
 
         Line($"# Chaos\n");
         Line($"**{Verdict}**\n");
-        Line($"`dotnet run -c Release --project OrderPlatform.Bench -- chaos --seed {Seed} --minutes {Seconds / 60:0.#} --rate {PerSecond}` against a running standalone host{(FaultyNetwork ? " with `--fault-port`" : "")}, {StartedAt:yyyy-MM-dd HH:mm} UTC, {Machine}, {string.Join(", ", Versions.Select(version => $"{version.Key} {version.Value}"))}; load average {string.Join(" before and ", LoadAverage)} after.\n");
+        Line($"`dotnet run --project OrderPlatform.Bench -- chaos --seed {Seed} --minutes {Seconds / 60:0.#} --rate {PerSecond}` against a running standalone host{(FaultyNetwork ? " with `--fault-port`" : "")}, {StartedAt:yyyy-MM-dd HH:mm} UTC, {Machine}, {string.Join(", ", Versions.Select(version => $"{version.Key} {version.Value}"))}; load average {string.Join(" before and ", LoadAverage)} after.\n");
         Line($"{Faults.Count(fault => fault.Kind != "calm")} faults in {Seconds:0} s. {Orders:N0} orders, {Requests:N0} requests, {RepeatedOnPurpose:N0} of the orders' requests sent twice on purpose; requests sent again: {(Failures.Count == 0 ? "none" : string.Join(", ", Failures.OrderBy(failure => failure.Key, StringComparer.Ordinal).Select(failure => $"{failure.Value:N0} after {Named(failure.Key)}")))}. {RepeatsInKafka:N0} records of order.events are repeats, which sinks drop.\n");
         Line($"| lost | doubled | altered | impossible answers | unfinished sagas, wrong books | audits |\n|---:|---:|---:|---:|---:|---|");
         Line($"| {Lost} | {Doubled} | {Altered} | {Broken.Count} | {Unsettled.Count} | {Audit.State} |\n");

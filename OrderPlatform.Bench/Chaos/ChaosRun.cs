@@ -63,8 +63,14 @@ internal sealed class ChaosRun(RunningHost host, ChaosOptions options, string li
         var probe = new RecoveryProbe(api, stores, Load.CustomerPrefix + "probe", run + "-p0");
         var since = Elapsed;
         var faulting = FaultAsync(target, plan, probe, cancellation);
-        await OrderLoad.AtRateAsync(options.PerSecond, _ => !faulting.IsCompleted, () => Load.OneAsync(cancellation), cancellation);
-        await faulting;
+        try
+        {
+            await OrderLoad.AtRateAsync(options.PerSecond, _ => !faulting.IsCompleted, () => Load.OneAsync(cancellation), cancellation);
+        }
+        finally
+        {
+            await faulting; // also when the run is called off: the fault of that moment ends
+        }
         var lasted = Elapsed - since;
 
         var unsettled = await SettledAsync(stores, cancellation);
