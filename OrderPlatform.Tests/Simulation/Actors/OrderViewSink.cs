@@ -12,7 +12,7 @@ internal sealed record OrderViewRow(int Version, OrderStatus Status, decimal Tot
 /// <summary>order.events -> the order view (OrderView/OrderViewProjection): rows and progress in one transaction of PostgreSQL.</summary>
 internal sealed class OrderViewSink(World world, string replica) : TransactionalConsumer(world, Consumer, replica, Topics.OrderEvents)
 {
-    public const string Consumer = "order-view";
+    public new const string Consumer = "order-view";
 
     protected override IEnumerable<Turn> Write(Transaction transaction, IReadOnlyList<KafkaRecord> batch)
     {
