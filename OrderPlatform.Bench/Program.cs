@@ -1,5 +1,6 @@
 using System.CommandLine;
 using OrderPlatform.Bench;
+using OrderPlatform.Bench.Chaos;
 using OrderPlatform.Bench.Engines;
 using OrderPlatform.Bench.Import;
 using OrderPlatform.Bench.Load;
@@ -53,6 +54,21 @@ var saga = new Command("saga", "Orders through the saga of a running standalone 
 saga.SetAction((parsed, cancellation) => SagaBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(throughSaga), parsed.GetValue(results)!, cancellation));
 root.Add(saga);
 
+var seed = new Option<int>("--seed") { Description = "Makes the plan of faults and the orders; the same seed, the same plan", DefaultValueFactory = _ => 42 };
+var minutes = new Option<double>("--minutes") { Description = "How long faults come", DefaultValueFactory = _ => 10 };
+var chaosRate = new Option<int>("--rate") { Description = "Orders a second", DefaultValueFactory = _ => 100 };
+var only = new Option<string[]>("--only") { Description = "Only these faults, by kind (kill, stop, cut, ...) or by kind and target (such as 'kill relay')", AllowMultipleArgumentsPerToken = true };
+var recoverySeconds = new Option<double>("--recovery-seconds") { Description = "Objective: the p99 of recovery", DefaultValueFactory = _ => 5 };
+var runFile = new Option<string?>("--run-file") { Description = "run.json of the host (default: that of this repository)" };
+var chaos = new Command("chaos", "Kills, stops, cuts and starves a running standalone host under load, then proves that nothing was lost or doubled") { seed, minutes, chaosRate, only, recoverySeconds, runFile, results };
+chaos.SetAction(async (parsed, cancellation) =>
+{
+    var host = parsed.GetValue(runFile) is { } path ? RunningHost.At(path) : RunningHost.Find(null, null);
+    var options = new ChaosOptions(parsed.GetValue(seed), TimeSpan.FromMinutes(parsed.GetValue(minutes)), parsed.GetValue(chaosRate), TimeSpan.FromSeconds(parsed.GetValue(recoverySeconds)));
+    return await ChaosCommand.RunAsync(host, options, parsed.GetValue(only) ?? [], parsed.GetValue(results)!, cancellation);
+});
+root.Add(chaos);
+
 var placing = new Command("orders", "POST /orders beside the same SQL by Npgsql alone, on a running standalone host; its relay and projections are stopped meanwhile") { results };
 placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(results)!, cancellation));
 root.Add(placing);
@@ -60,6 +76,11 @@ root.Add(placing);
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("Called off.");
+    return 130;
 }
 catch (Exception e) when (e is BenchException or EngineException or HttpRequestException)
 {

@@ -7,7 +7,8 @@ namespace OrderPlatform.Bench;
 /// <param name="Api">URL of its Api.</param>
 /// <param name="ApiKey">A key with every scope.</param>
 /// <param name="RunFile">Its whole run.json; null when only the Api is known.</param>
-public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile)
+/// <param name="Path">Where that file is: it tells of restarted processes.</param>
+public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile, string? Path = null)
 {
     private const string RunFilePath = ".orderplatform/run.json";
 
@@ -35,6 +36,18 @@ public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile)
         return url is not null && (apiKey ?? found?.ApiKey) is { } key
             ? new RunningHost(url, key, api is null ? found?.RunFile : null)
             : throw new BenchException("No platform is running here. Start one with `dotnet run --project OrderPlatform.AppHost`, or name one with --api URL --api-key KEY.");
+    }
+
+    /// <summary>The standalone host that wrote a run.json.</summary>
+    /// <exception cref="BenchException">There is no such file.</exception>
+    public static RunningHost At(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new BenchException($"There is no {path}: a standalone host writes it when it is up.");
+        }
+        var run = JsonElement.Parse(File.ReadAllText(path));
+        return new RunningHost(new Uri(run.GetProperty("api").GetString()!), run.GetProperty("apiKey").GetString()!, run, path);
     }
 
     /// <summary>A client of its Api, the key in every request.</summary>
@@ -75,10 +88,9 @@ public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile)
     {
         for (var folder = new DirectoryInfo(Directory.GetCurrentDirectory()); folder is not null; folder = folder.Parent)
         {
-            if (Path.Combine(folder.FullName, RunFilePath) is var file && File.Exists(file))
+            if (System.IO.Path.Combine(folder.FullName, RunFilePath) is var file && File.Exists(file))
             {
-                var run = JsonElement.Parse(File.ReadAllText(file));
-                return new RunningHost(new Uri(run.GetProperty("api").GetString()!), run.GetProperty("apiKey").GetString()!, run);
+                return At(file);
             }
         }
         return null;

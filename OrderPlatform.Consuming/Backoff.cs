@@ -4,7 +4,9 @@ namespace OrderPlatform.Consuming;
 internal sealed class Backoff
 {
     private const double FirstMs = 100;
-    private const double LongestMs = 10_000;
+
+    // what a store that is back still waits for, at most: a try costs it next to nothing
+    private const double LongestMs = 2_000;
 
     private double _nextMs = FirstMs;
 

@@ -16,22 +16,12 @@ name.Validators.Add(result =>
         result.AddError($"There is no engine {result.GetValue(name)}: name postgres, kafka, redis or clickhouse.");
     }
 });
-var port = new Option<int>("--port")
-{
-    Description = "Loopback port to listen on; 0 takes a free one (default: 0)",
-    CustomParser = result =>
-    {
-        if (!ushort.TryParse(result.Tokens[0].Value, out var number))
-        {
-            result.AddError("--port takes a number from 0 to 65535.");
-        }
-        return number;
-    },
-};
+var port = Port("--port", "Loopback port to listen on; 0 takes a free one (default: 0)");
+var advertisedPort = Port("--advertised-port", "kafka: the port that clients are told to connect to, when something stands between (default: its own)");
 var data = new Option<string?>("--data") { Description = "Folder for its data (default: .orderplatform/<engine>)" };
 var autoCreate = new Option<bool>("--auto-create-topics") { Description = "kafka: make a topic when a client asks for one that does not exist" };
-var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data, autoCreate };
-root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data), parsed.GetValue(autoCreate)));
+var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data, autoCreate, advertisedPort };
+root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data), parsed.GetValue(autoCreate), parsed.GetValue(advertisedPort)));
 
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])
@@ -41,7 +31,20 @@ if (parsed.Errors is [var error, ..])
 }
 return await parsed.InvokeAsync();
 
-static async Task<int> RunAsync(string name, int port, string? data, bool autoCreateTopics)
+static Option<int> Port(string name, string description) => new(name)
+{
+    Description = description,
+    CustomParser = result =>
+    {
+        if (!ushort.TryParse(result.Tokens[0].Value, out var number))
+        {
+            result.AddError($"{name} takes a number from 0 to 65535.");
+        }
+        return number;
+    },
+};
+
+static async Task<int> RunAsync(string name, int port, string? data, bool autoCreateTopics, int advertisedPort)
 {
     using var stop = new StopSignal();
     var dataFolder = Path.GetFullPath(data ?? Path.Combine(".orderplatform", name));
@@ -56,7 +59,7 @@ static async Task<int> RunAsync(string name, int port, string? data, bool autoCr
                 await RunChildAsync(new RedisEngine(), dataFolder, port, "no password", stop.Token);
                 break;
             case "kafka":
-                await KafkaServer.RunAsync(new KafkaOptions { Port = port, DataFolder = dataFolder, AutoCreateTopics = autoCreateTopics }, stop.Token);
+                await KafkaServer.RunAsync(new KafkaOptions { Port = port, AdvertisedPort = advertisedPort, DataFolder = dataFolder, AutoCreateTopics = autoCreateTopics }, stop.Token);
                 break;
             case "clickhouse":
                 await ClickHouseServer.RunAsync(new ClickHouseOptions(await new ClickHouseEngine().GetLibraryAsync(stop.Token), dataFolder, port), stop.Token);

@@ -32,6 +32,9 @@ internal sealed record RunFile
     /// <summary>Npgsql connection string of the orders database.</summary>
     public required string Postgres { get; init; }
 
+    /// <summary>URL that commands the faulty network between services and engines; null when there is none.</summary>
+    public string? Faults { get; init; }
+
     /// <summary>A development key with every scope.</summary>
     public required string ApiKey { get; init; }
 

@@ -3,7 +3,8 @@ namespace OrderPlatform.AppHost.Standalone;
 /// <summary>What the command line says.</summary>
 /// <param name="DataFolder">Full path of the folder that holds everything the platform keeps.</param>
 /// <param name="ApiPort">Loopback port of the Api.</param>
-internal sealed record StandaloneOptions(string DataFolder, int ApiPort)
+/// <param name="FaultPort">Loopback port that commands a faulty network between services and engines; null for none.</param>
+internal sealed record StandaloneOptions(string DataFolder, int ApiPort, int? FaultPort = null)
 {
     public const string Usage =
         """
@@ -13,6 +14,8 @@ internal sealed record StandaloneOptions(string DataFolder, int ApiPort)
 
           --data DIR        where everything is kept (default: .orderplatform in the repository)
           --api-port PORT   the Api's port on 127.0.0.1 (default: 5080; everything else takes a free port)
+          --fault-port PORT a network that can be made to fail stands between services and engines, commanded by HTTP
+                            on this port: for the chaos runner (default: there is none)
           --help            this text
 
         With a container runtime at hand, build with -p:UseAspire=true for the Aspire dashboard and containers.
@@ -28,13 +31,16 @@ internal sealed record StandaloneOptions(string DataFolder, int ApiPort)
             options = args[i] switch
             {
                 "--data" => options with { DataFolder = Path.GetFullPath(value) },
-                "--api-port" when int.TryParse(value, out var port) && port is > 0 and < 65536 => options with { ApiPort = port },
-                "--api-port" => throw new FormatException($"--api-port takes a port from 1 to 65535, not '{value}'."),
+                "--api-port" => options with { ApiPort = Port(args[i], value) },
+                "--fault-port" => options with { FaultPort = Port(args[i], value) },
                 _ => throw new FormatException($"'{args[i]}' is not an option: see --help."),
             };
         }
         return options;
     }
+
+    private static int Port(string option, string value) =>
+        int.TryParse(value, out var port) && port is > 0 and < 65536 ? port : throw new FormatException($"{option} takes a port from 1 to 65535, not '{value}'.");
 
     private static string RepositoryRoot()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Faults;
 using OrderPlatform.Engines.Kafka;
 using OrderPlatform.Engines.Postgres;
 using OrderPlatform.Engines.Redis;
@@ -24,19 +25,27 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     private readonly int _kafkaPort = LoopbackPort.Free();
     private readonly int _redisPort = LoopbackPort.Free();
     private readonly int _clickHousePort = LoopbackPort.Free();
+    // where services find an engine: at its own port, or at the faulty network's
+    private readonly Dictionary<string, int> _ways;
+    private readonly int? _faultPort;
     private readonly Uri _api;
     private readonly Uri _relay = Url(LoopbackPort.Free());
     private readonly Uri _projections = Url(LoopbackPort.Free());
     private readonly List<Supervised> _engines;
     private readonly List<Supervised> _services = [];
+    private readonly Lock _writing = new();
     private ServiceProcess? _processes;
+    private FaultyNetwork? _network;
 
     public StandalonePlatform(StandaloneOptions options, DataFolder data, HostConsole console)
     {
         _data = data;
         _console = console;
         _api = Url(options.ApiPort);
-        _engines = [.. EngineKinds.Zip([_postgresPort, _kafkaPort, _redisPort, _clickHousePort], Engine)];
+        _faultPort = options.FaultPort;
+        int[] ports = [_postgresPort, _kafkaPort, _redisPort, _clickHousePort];
+        _ways = EngineKinds.Zip(ports).ToDictionary(engine => engine.First.Name, engine => _faultPort is null ? engine.Second : LoopbackPort.Free());
+        _engines = [.. EngineKinds.Select(kind => kind is KafkaEngine ? new KafkaEngine(_ways[kind.Name]) : kind).Zip(ports, Engine)];
     }
 
     /// <summary>Starts everything and writes run.json once all is healthy.</summary>
@@ -46,6 +55,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     {
         var since = Stopwatch.GetTimestamp();
         await LoopbackPort.UntilFreeAsync(_api.Port, "--api-port", cancellation);
+        _network = _faultPort is { } port ? await FaultyNetwork.StartAsync([Way("postgres", _postgresPort), Way("kafka", _kafkaPort), Way("redis", _redisPort), Way("clickhouse", _clickHousePort)], port, cancellation) : null;
         await Task.WhenAll(_engines.Select(engine => engine.StartAsync(cancellation)));
 
         _processes = new ServiceProcess(_console, Environment(librdkafka));
@@ -67,8 +77,14 @@ internal sealed class StandalonePlatform : IAsyncDisposable
     {
         await Task.WhenAll(_services.Select(service => service.DisposeAsync().AsTask()));
         await Task.WhenAll(_engines.Select(engine => engine.DisposeAsync().AsTask()));
+        if (_network is not null)
+        {
+            await _network.DisposeAsync();
+        }
         _processes?.Dispose();
     }
+
+    private (string Engine, int Port, int Target) Way(string engine, int target) => (engine, _ways[engine], target);
 
     private static Uri Url(int port) => new($"http://{Loopback}:{port}");
 
@@ -90,11 +106,11 @@ internal sealed class StandalonePlatform : IAsyncDisposable
 
     private Dictionary<string, string> Environment(string librdkafka) => new()
     {
-        ["ConnectionStrings__orders"] = Postgres("orders"),
-        ["ConnectionStrings__views"] = Postgres("views"),
-        ["ConnectionStrings__kafka"] = $"{Loopback}:{_kafkaPort}",
-        ["ConnectionStrings__redis"] = $"{Loopback}:{_redisPort}",
-        ["ConnectionStrings__clickhouse"] = $"Host={Loopback};Port={_clickHousePort};Protocol=http;Database=analytics",
+        ["ConnectionStrings__orders"] = Postgres("orders", _ways["postgres"]),
+        ["ConnectionStrings__views"] = Postgres("views", _ways["postgres"]),
+        ["ConnectionStrings__kafka"] = $"{Loopback}:{_ways["kafka"]}",
+        ["ConnectionStrings__redis"] = $"{Loopback}:{_ways["redis"]}",
+        ["ConnectionStrings__clickhouse"] = $"Host={Loopback};Port={_ways["clickhouse"]};Protocol=http;Database=analytics",
         ["ORDERPLATFORM_LIBRDKAFKA"] = librdkafka,
         ["ASPNETCORE_ENVIRONMENT"] = "Development",
         ["DOTNET_ENVIRONMENT"] = "Development",
@@ -105,9 +121,18 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         ["Notifications__Folder"] = _data.Named("notifications"),
     };
 
-    private string Postgres(string database) => PostgresEngine.ConnectionString(_data.Named("postgres"), _postgresPort, database);
+    private string Postgres(string database, int port) => PostgresEngine.ConnectionString(_data.Named("postgres"), port, database);
 
-    private void WriteRunFile() => new RunFile
+    // two processes may be back at the same moment
+    private void WriteRunFile()
+    {
+        lock (_writing)
+        {
+            Snapshot().Write(_data.RunFile);
+        }
+    }
+
+    private RunFile Snapshot() => new()
     {
         Api = Text(_api),
         Relay = Text(_relay),
@@ -115,10 +140,11 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         Clickhouse = Text(Url(_clickHousePort)),
         Kafka = $"{Loopback}:{_kafkaPort}",
         Redis = $"{Loopback}:{_redisPort}",
-        Postgres = Postgres("orders"),
+        Postgres = Postgres("orders", _postgresPort),
+        Faults = _faultPort is { } port ? Text(Url(port)) : null,
         ApiKey = _data.ApiKey(),
         Processes = _engines.Concat(_services).ToDictionary(process => process.Name, process => process.ProcessId),
-    }.Write(_data.RunFile);
+    };
 
     private void Introduce(TimeSpan elapsed)
     {

@@ -18,7 +18,6 @@ internal sealed class Supervised(string name, Func<CancellationToken, Task<Child
     private static readonly TimeSpan Well = TimeSpan.FromSeconds(30);
 
     private readonly CancellationTokenSource _stopping = new();
-    private ChildProcess? _process;
     private Task _keeping = Task.CompletedTask;
 
     /// <summary>Called after a restart: the pid has changed.</summary>
@@ -27,16 +26,17 @@ internal sealed class Supervised(string name, Func<CancellationToken, Task<Child
     /// <summary>Its name in messages.</summary>
     public string Name => name;
 
-    /// <summary>The pid of the running process.</summary>
-    public int ProcessId => _process?.Id ?? 0;
+    /// <summary>The pid of the process: of the last one, while the next is not yet healthy.</summary>
+    public int ProcessId { get; private set; }
 
     /// <summary>The first start: a failure is thrown, not retried. From then on the process is kept running.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
         var since = Stopwatch.GetTimestamp();
-        _process = await start(cancellation);
+        var process = await start(cancellation);
+        ProcessId = process.Id;
         console.Say($"  {name,-11} ready after {Stopwatch.GetElapsedTime(since).TotalSeconds:0.0} s");
-        _keeping = KeepRunningAsync(_process);
+        _keeping = KeepRunningAsync(process);
     }
 
     /// <inheritdoc />
@@ -74,10 +74,11 @@ internal sealed class Supervised(string name, Func<CancellationToken, Task<Child
             {
                 await Task.Delay(pause, _stopping.Token);
                 var since = Stopwatch.GetTimestamp();
-                _process = await start(_stopping.Token);
+                var process = await start(_stopping.Token);
+                ProcessId = process.Id;
                 console.Warn($"{name} is back after {Stopwatch.GetElapsedTime(since).TotalSeconds:0.0} s.");
                 Restarted();
-                return _process;
+                return process;
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {

@@ -28,12 +28,16 @@ internal static class OrderLoad
     }
 
     /// <summary>Calls <paramref name="send"/> at an even rate, whether or not earlier calls have ended, and returns when all have.</summary>
-    public static async Task AtRateAsync(int perSecond, TimeSpan duration, Func<Task> send, CancellationToken cancellation)
+    public static Task AtRateAsync(int perSecond, TimeSpan duration, Func<Task> send, CancellationToken cancellation) =>
+        AtRateAsync(perSecond, elapsed => elapsed < duration, send, cancellation);
+
+    /// <summary>Calls <paramref name="send"/> at an even rate for as long as <paramref name="goesOn"/> says so of the time that has passed, and returns when all calls have.</summary>
+    public static async Task AtRateAsync(int perSecond, Func<TimeSpan, bool> goesOn, Func<Task> send, CancellationToken cancellation)
     {
         var since = Stopwatch.GetTimestamp();
         var sent = new List<Task>();
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
-        while (Stopwatch.GetElapsedTime(since) is var elapsed && elapsed < duration)
+        while (Stopwatch.GetElapsedTime(since) is var elapsed && goesOn(elapsed))
         {
             while (sent.Count < elapsed.TotalSeconds * perSecond)
             {

@@ -7,7 +7,8 @@ using OrderPlatform.Engines.Processes;
 namespace OrderPlatform.Engines.Kafka;
 
 /// <summary>The Kafka-protocol broker as an engine: it is part of this project, so nothing has to be got.</summary>
-public sealed class KafkaEngine : IEngine
+/// <param name="advertisedPort">The port that clients are told to connect to, when something stands between; 0 for its own.</param>
+public sealed class KafkaEngine(int advertisedPort = 0) : IEngine
 {
     /// <inheritdoc />
     public string Name => "kafka";
@@ -22,7 +23,7 @@ public sealed class KafkaEngine : IEngine
     public Task<ChildCommand> PrepareAsync(string dataFolder, int port, CancellationToken cancellation)
     {
         Directory.CreateDirectory(dataFolder);
-        return Task.FromResult(ChildCommand.DotNet(typeof(KafkaEngine).Assembly.Location, "kafka", "--port", $"{port}", "--data", dataFolder) with
+        return Task.FromResult(ChildCommand.DotNet(typeof(KafkaEngine).Assembly.Location, "kafka", "--port", $"{port}", "--advertised-port", $"{advertisedPort}", "--data", dataFolder) with
         {
             Environment = new Dictionary<string, string>
             {

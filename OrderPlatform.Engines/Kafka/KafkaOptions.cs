@@ -6,6 +6,9 @@ public sealed record KafkaOptions
     /// <summary>The port on 127.0.0.1; 0 takes a free one.</summary>
     public int Port { get; init; }
 
+    /// <summary>The port that clients are told to connect to, when it is not <see cref="Port"/> because something stands between; 0 when nothing does.</summary>
+    public int AdvertisedPort { get; init; }
+
     /// <summary>Where everything is kept; made when missing, and used by one broker at a time.</summary>
     public required string DataFolder { get; init; }
 

@@ -36,8 +36,9 @@ public static class KafkaServer
         {
             throw new EngineException($"Port {options.Port} of 127.0.0.1 is in use: stop who uses it, or give another one with --port (0 takes a free one).", e);
         }
-        broker.Port = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
-        var address = $"127.0.0.1:{broker.Port}";
+        var port = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
+        broker.Port = options.AdvertisedPort > 0 ? options.AdvertisedPort : port;
+        var address = $"127.0.0.1:{port}";
         Console.WriteLine(address);
         log.Listening(address, broker.Topics.All.Count(), broker.Groups.Groups().Count(), options.DataFolder);
 

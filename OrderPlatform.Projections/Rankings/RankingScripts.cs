@@ -11,9 +11,13 @@ internal static class RankingScripts
     /// <summary>Nothing was done: the store is not as this consumer left it.</summary>
     public const string Lost = "LOST";
 
-    /// <summary>ARGV[1]: name of a new generation, for a store that has none. Gives the state's fields and values.</summary>
+    /// <summary>
+    /// ARGV[1]: name of a new generation, for a store that has none. Gives the state's fields and values. On Garnet a FLUSHALL can come
+    /// between two commands of a script: what the later ones left is offsets without a generation, whose data are gone.
+    /// </summary>
     public const string Resume =
         """
+        if not redis.call('HGET', KEYS[1], 'generation') then redis.call('DEL', KEYS[1]) end
         local plan = redis.call('HGET', KEYS[1], 'plan')
         if plan and plan ~= '' then
           for _, command in ipairs(cjson.decode(plan)) do redis.call(unpack(command)) end

@@ -22,6 +22,9 @@ public static class ClientExtensions
             // parsing and planning the same few statements over and over was a third of PostgreSQL's work
             MaxAutoPrepare = MaxPreparedStatements,
             AutoPrepareMinUsages = 2,
+            // Encryption is TLS's. And where the answer to the offer of Kerberos' is lost, Npgsql tries again without it on a connection that
+            // then fails for as long as it is pooled (https://github.com/npgsql/npgsql/issues/6415).
+            GssEncryptionMode = GssEncryptionMode.Disable,
             Options = transactionTimeout is { } timeout ? $"-c transaction_timeout={timeout.TotalMilliseconds:0}" : null,
         };
         builder.Services.AddKeyedSingleton(connectionName, (_, _) => NpgsqlDataSource.Create(connectionString));

@@ -14,13 +14,16 @@ public sealed class SagaPlatform : IAsyncLifetime
 
     private readonly TemporaryFolder _data = new();
 
-    /// <summary>Beyond the short times; set before it is started.</summary>
-    public IDictionary<string, string> Settings { get; } = new Dictionary<string, string>
+    /// <summary>A saga's waiting, made short.</summary>
+    public static readonly IReadOnlyDictionary<string, string> ShortTimes = new Dictionary<string, string>
     {
         ["Orders__ChangeWindow"] = "00:00:00.3",
         ["Shipping__DispatchAfter"] = "00:00:00.3",
         ["Shipping__DeliverAfter"] = "00:00:00.3",
     };
+
+    /// <summary>Beyond the short times; set before it is started.</summary>
+    public IDictionary<string, string> Settings { get; } = new Dictionary<string, string>(ShortTimes);
 
     internal StandaloneHost Host { get; private set; } = null!;
 

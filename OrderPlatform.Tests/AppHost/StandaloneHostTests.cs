@@ -66,9 +66,10 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
 
         foreach (var name in (string[])[.. Engines, .. Services])
         {
-            Process.GetProcessById((int)before["processes"]![name]!).Kill();
-            await host.EventuallyAsync(() => PidOf(host, name) is { } pid && pid != (int)before["processes"]![name]!, BackBound, $"the restart of {name}", Cancellation);
+            await KillAsync(host, name);
         }
+        await KillAsync(host, "relay", "projections");
+        await KillAsync(host, "relay", "projections"); // those that ended at the same moment are kept running too
 
         var after = await host.UpAsync(Cancellation);
         foreach (var address in (string[])["api", "relay", "projections", "clickhouse", "kafka", "redis", "postgres"])
@@ -148,6 +149,16 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
 
         (await host.Exited.WaitAsync(BackBound, Cancellation)).ShouldBe(2);
         host.Output.ShouldContain(option);
+    }
+
+    private static async Task KillAsync(StandaloneHost host, params IReadOnlyList<string> names)
+    {
+        var before = names.ToDictionary(name => name, name => PidOf(host, name)!.Value);
+        foreach (var pid in before.Values)
+        {
+            Process.GetProcessById(pid).Kill();
+        }
+        await host.EventuallyAsync(() => names.All(name => PidOf(host, name) is { } pid && pid != before[name]), BackBound, $"the restart of {string.Join(" and ", names)}", Cancellation);
     }
 
     private StandaloneHost Start() => StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");

@@ -104,6 +104,39 @@ public sealed class RankingsProjectionTests : IDisposable
     }
 
     [Fact]
+    public async Task Offsets_without_a_generation_are_of_nothing()
+    {
+        await using var rankings = await StartAsync();
+        var history = new OrderHistory(Seed, orders: 100, RankingsInRedis.Now);
+        // what a FLUSHALL in the middle of a write leaves: the last command of its script
+        await rankings.Database.HashSetAsync(RankingKeys.State, [new HashEntry(RankingKeys.Plan, ""), .. Enumerable.Range(0, Topics.Partitions).Select(partition => new HashEntry($"{RankingKeys.Offset}{partition}", "7"))]);
+
+        (await rankings.ResumeAsync()).Values.ShouldAllBe(offset => offset == 0);
+
+        await rankings.WriteAllAsync(history.Records(), _random);
+        await rankings.ShouldEqualAsync(history.Orders);
+    }
+
+    [Fact]
+    public async Task A_store_that_is_emptied_at_any_moment_of_a_write_is_built_again()
+    {
+        await using var rankings = await StartAsync();
+        var history = new OrderHistory(Seed, orders: 1000, RankingsInRedis.Now);
+        var records = history.Records();
+        for (var flush = 0; flush < 20; flush++)
+        {
+            var writing = WriteUntilLostAsync(rankings, records);
+            await Task.WhenAny(writing, Task.Delay(_random.Next(5, 60), Cancellation));
+            await rankings.Database.ExecuteAsync("FLUSHALL");
+            await writing;
+        }
+
+        await rankings.WriteAllAsync(records, _random);
+
+        await rankings.ShouldEqualAsync(history.Orders);
+    }
+
+    [Fact]
     public async Task Rankings_without_their_progress_are_removed_and_built_again()
     {
         await using var rankings = await StartAsync();
@@ -214,6 +247,18 @@ public sealed class RankingsProjectionTests : IDisposable
 
     private static async Task<DateTimeOffset?> CompleteUntilAsync(RankingsInRedis rankings) =>
         (await rankings.Reader.TopAsync(RankingKeys.Totals, [RankingKeys.All], 1, Cancellation)).CompleteUntil;
+
+    private async Task WriteUntilLostAsync(RankingsInRedis rankings, List<Record> records)
+    {
+        try
+        {
+            await rankings.WriteAllAsync(records, _random);
+        }
+        catch (ProgressLostException)
+        {
+            // emptied
+        }
+    }
 
     private async Task WriteUntilKilledAsync(RankingsInRedis rankings, List<Record> records)
     {
