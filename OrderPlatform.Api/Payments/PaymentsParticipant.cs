@@ -21,10 +21,9 @@ internal sealed class PaymentsParticipant(
     /// <summary>Asks the gateway for what is due, many at a time; a slow answer holds up no other.</summary>
     public override async Task<bool> TickAsync(CancellationToken cancellation)
     {
-        if (_calls.CurrentCount == 0)
-        {
-            return false;
-        }
+        // what is claimed is asked for at once, so at least one call must be free
+        await _calls.WaitAsync(cancellation);
+        _calls.Release();
         var claimed = await OnDueAsync(_calls.CurrentCount, ClaimAsync, cancellation);
         foreach (var payment in claimed)
         {
