@@ -9,6 +9,7 @@ using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
 using OrderPlatform.Api.Rankings;
+using OrderPlatform.Api.Rebuilds;
 using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -29,7 +30,7 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddSingleton<Completeness>().AddSingleton<RankingReader>().AddSingleton<RebuildRequests>();
 builder.Services.AddCustomers();
 builder.Services.AddApiDescription();
 if (builder.Environment.IsDevelopment())
@@ -49,5 +50,6 @@ app.MapCustomers();
 app.MapApiDescription();
 app.MapAnalytics();
 app.MapRankings();
+app.MapRebuilds();
 app.MapServiceLevels().RequireScope(Scopes.AnalyticsRead).Produces<ServiceLevelAnswer>();
 await app.RunAsync();

@@ -2,6 +2,7 @@ using OrderPlatform.Projections.Auditing;
 using OrderPlatform.Consuming;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
+using OrderPlatform.Projections.Rebuilding;
 using OrderPlatform.Projections.SalesFacts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -23,6 +24,7 @@ builder.Services.AddProjection<AnalyticsTransformer>();
 builder.Services.AddProjection<SalesFactsProjection>();
 builder.Services.AddProjection<RankingsProjection>();
 
+builder.Services.AddRebuilding();
 builder.Services.AddHostedService<ConsistencyCheck>();
 
 var app = builder.Build();

@@ -6,6 +6,7 @@ using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
+using OrderPlatform.Api.Rebuilds;
 
 namespace OrderPlatform.Api.Description;
 
@@ -21,6 +22,8 @@ internal static class Schemas
         [typeof(PutProductRequest)] = """{"name":"Mixtape, 120 minutes","price":3.95,"currency":"USD"}""",
         [typeof(ReceiveStockRequest)] = """{"quantity":100}""",
         [typeof(RegisterCustomerRequest)] = """{"id":"c-1","name":"Ada Lovelace","email":"ada@example.com"}""",
+        [typeof(RequestRebuildRequest)] = """{"projection":"rankings","reason":"checking after the incident of Monday"}""",
+        [typeof(ResetProjectionRequest)] = """{"time":"2026-01-31T12:00:00Z","reason":"records of that hour were skipped"}""",
         [typeof(Problem)] = """{"title":"Bad Request","status":400,"detail":"currency: is required.","instance":"/orders","errors":{"currency":["is required."]}}""",
         [typeof(ChangeCustomerRequest)] = """{"address":"12 St James's Square, London"}""",
     };

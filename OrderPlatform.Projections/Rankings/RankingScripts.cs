@@ -11,6 +11,9 @@ internal static class RankingScripts
     /// <summary>Nothing was done: the store is not as this consumer left it.</summary>
     public const string Lost = "LOST";
 
+    /// <summary>Nothing was done: a write that was cut off has to be finished first.</summary>
+    public const string Unfinished = "UNFINISHED";
+
     /// <summary>ARGV[1]: name of a new generation, for a store that has none. Gives the state's fields and values.</summary>
     public const string Resume =
         """
@@ -84,5 +87,18 @@ internal static class RankingScripts
         end
         redis.call(unpack(untils))
         return 'WRITTEN'
+        """;
+
+    /// <summary>ARGV: partition and offset in turn. An offset that is further goes back to it.</summary>
+    public const string Reset =
+        """
+        if (redis.call('HGET', KEYS[1], 'plan') or '') ~= '' then return 'UNFINISHED' end
+        local back = {'HSET', KEYS[1], 'plan', ''}
+        for i = 1, #ARGV, 2 do
+          local field = 'offset:' .. ARGV[i]
+          if tonumber(redis.call('HGET', KEYS[1], field) or '0') > tonumber(ARGV[i + 1]) then back[#back + 1], back[#back + 2] = field, ARGV[i + 1] end
+        end
+        redis.call(unpack(back))
+        return 'DONE'
         """;
 }

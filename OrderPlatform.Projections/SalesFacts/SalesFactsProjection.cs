@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrderPlatform.Consuming;
+using OrderPlatform.Contracts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -13,13 +14,13 @@ namespace OrderPlatform.Projections.SalesFacts;
 public sealed class SalesFactsProjection : ISink
 {
     /// <summary>Its name: the consumer group, and the key of its rows in PostgreSQL.</summary>
-    public const string ProjectionName = "sales-facts";
+    public const string ProjectionName = RebuildableProjections.SalesFacts;
 
     // another consumer's plan is left to it for this long: an insert takes a few hundredths of a second
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
-    private readonly ILogger<SalesFactsProjection> _log;
+    private readonly ILogger _log;
     private readonly FactsTable _facts;
     private readonly PlanStore _plans;
     private readonly PlannedRecords _planned;
@@ -29,16 +30,23 @@ public sealed class SalesFactsProjection : ISink
     /// <param name="topic">Where the facts come from.</param>
     public SalesFactsProjection(
         [FromKeyedServices(Connections.Views)] NpgsqlDataSource views, ClickHouseClient clickHouse, IConfiguration configuration, ILogger<SalesFactsProjection> log, string topic = Contracts.Topics.OrdersAnalytics)
+        : this(ProjectionName, views, clickHouse, new PlannedRecords(configuration, topic), topic, log)
+    {
+    }
+
+    /// <summary>One with a database, a plan and a progress of its own.</summary>
+    internal SalesFactsProjection(string name, NpgsqlDataSource views, ClickHouseClient clickHouse, PlannedRecords planned, string topic, ILogger log)
     {
         _log = log;
         _facts = new FactsTable(clickHouse);
-        _plans = new PlanStore(views, ProjectionName);
-        _planned = new PlannedRecords(configuration, topic);
+        _plans = new PlanStore(views, name);
+        _planned = planned;
+        Name = name;
         Topics = [topic];
     }
 
     /// <inheritdoc />
-    public string Name => ProjectionName;
+    public string Name { get; }
 
     /// <inheritdoc />
     public string? Store => "clickhouse";
@@ -155,6 +163,10 @@ public sealed class SalesFactsProjection : ISink
         {
             await _facts.TruncateAsync(cancellation);
             Reached(WriteStep.Emptied);
+        }
+        else if (pending.Shadow is { } shadow)
+        {
+            await _facts.ReplaceByAsync(shadow, cancellation);
         }
         else
         {

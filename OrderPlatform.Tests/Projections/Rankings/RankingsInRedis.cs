@@ -100,7 +100,8 @@ internal sealed class RankingsInRedis : IAsyncDisposable
         }
         (await Reader.TopAsync(RankingKeys.Statuses, [RankingKeys.All], 10, Cancellation)).Rows.Select(row => (row.Id, row.Orders))
             .ShouldBe(orders.GroupBy(order => order.Status.ToString()).Select(status => (status.Key, (long)status.Count())), ignoreOrder: true);
-        var entries = await Database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(order.Id))]);
+        var generation = (string)(await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation))!;
+        var entries = await Database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(generation, order.Id))]);
         entries.Select(entry => CachedStatus.Parse(entry)).Select(entry => (entry?.Sequence, entry?.Status)).ShouldBe(orders.Select(order => ((int?)order.Version, (OrderStatus?)order.Status)));
     }
 
