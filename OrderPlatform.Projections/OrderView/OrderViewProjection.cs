@@ -36,7 +36,7 @@ public sealed class OrderViewProjection : ISink
     public IReadOnlyList<string> Topics { get; } = [Contracts.Topics.OrderEvents];
 
     /// <inheritdoc />
-    public int MaxBatch => 1000;
+    public int MaxBatch { get; init; } = 1000;
 
     /// <inheritdoc />
     public TimeSpan Linger => TimeSpan.FromMilliseconds(10);

@@ -22,7 +22,7 @@ internal sealed class OrderViewShadow : IShadow
     {
         _views = views;
         _name = $"{RebuildableProjections.OrderView}#{rebuild:N}";
-        Sink = new OrderViewProjection(views, log, _name, new OrderViewTable(Table));
+        Sink = new OrderViewProjection(views, log, _name, new OrderViewTable(Table)) { MaxBatch = 10_000 };
     }
 
     public ISink Sink { get; }

@@ -11,12 +11,14 @@ namespace OrderPlatform.Projections.Rankings;
 
 /// <summary>
 /// Writes a generation that nobody reads yet, in large batches: the sums of a batch become commands with absolute values, which are
-/// kept as a plan and then sent in one pipeline. A plan that is still there is sent once more before anything else, as decision 6 has it.
+/// kept as a plan in Redis and then run there, part by part. A plan that is still there is run once more before anything else, as
+/// decision 6 has it.
 /// </summary>
 internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider clock, ILogger log, string generation, long epoch) : ISink
 {
-    // ids in one command: it runs alone, and is one entry of Garnet's log
-    private const int CommandIds = 1000;
+    // ids in one command, and commands in one part of a plan: a part runs alone, and is well below a page of Garnet's log
+    private const int CommandIds = 500;
+    private const int PartCommands = 16;
 
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
 
@@ -46,10 +48,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         var state = await TakeAsync(cancellation);
         if (state.GetValueOrDefault(RankingKeys.Plan) is { Length: > 0 } plan)
         {
-            var pending = JsonSerializer.Deserialize<PendingPlan>(plan)!;
-            var fields = Enumerable.Range(0, pending.Commands).Select(number => (RedisValue)number).ToArray();
-            var commands = await Database.HashGetAsync(Plan, fields).WaitAsync(Bound, cancellation);
-            await FinishAsync([.. commands.Select(command => JsonSerializer.Deserialize<string[]>((string)command!)!)], pending.Offsets, cancellation);
+            await FinishAsync(JsonSerializer.Deserialize<PendingPlan>(plan)!, cancellation);
             state = await TakeAsync(cancellation);
         }
         _progress.Clear();
@@ -70,11 +69,11 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         {
             offsets[record.Source.TopicPartition] = record.Source.Offset.Value + 1;
         }
-        var to = offsets.ToDictionary(partition => RankingKeys.Offset + partition.Key.Partition.Value, partition => $"{partition.Value}");
-        var planned = commands.Select((command, number) => new HashEntry(number, JsonSerializer.SerializeToUtf8Bytes(command))).ToArray();
-        await Task.WhenAll(planned.Chunk(8).Select(chunk => Database.HashSetAsync(Plan, chunk))).WaitAsync(Bound, cancellation);
-        await MarkAsync([RankingKeys.Plan, JsonSerializer.Serialize(new PendingPlan(commands.Count, to))], cancellation);
-        await FinishAsync(commands, to, cancellation);
+        var parts = commands.Chunk(PartCommands).Select((part, number) => new HashEntry(number, JsonSerializer.SerializeToUtf8Bytes(part))).ToArray();
+        var plan = new PendingPlan(parts.Length, offsets.ToDictionary(partition => RankingKeys.Offset + partition.Key.Partition.Value, partition => $"{partition.Value}"));
+        await Task.WhenAll(parts.Select(part => Database.HashSetAsync(Plan, [part]))).WaitAsync(Bound, cancellation);
+        await RunAsync(ShadowScripts.Mark, [RankingKeys.Plan, JsonSerializer.Serialize(plan)], cancellation);
+        await FinishAsync(plan, cancellation);
         foreach (var (partition, next) in offsets)
         {
             _progress[partition] = next;
@@ -82,9 +81,11 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     }
 
     /// <summary>Moves the progress forward without a batch.</summary>
-    public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => MarkAsync(
-        [.. offsets.Where(partition => _progress.Any(known => known.Key.Partition.Value == partition.Key && known.Value < partition.Value)).SelectMany(partition => new[] { RankingKeys.Offset + partition.Key, $"{partition.Value}" }), RankingKeys.Plan, ""],
-        cancellation);
+    public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
+    {
+        var further = offsets.Where(partition => _progress.Any(known => known.Key.Partition.Value == partition.Key && known.Value < partition.Value));
+        return RunAsync(ShadowScripts.Mark, [RankingKeys.Plan, "", .. further.SelectMany(partition => new RedisValue[] { RankingKeys.Offset + partition.Key, partition.Value })], cancellation);
+    }
 
     private async Task<Dictionary<string, string>> TakeAsync(CancellationToken cancellation)
     {
@@ -93,22 +94,16 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         return state.Count > 0 ? state : throw Lost();
     }
 
-    // absolute values: sent again, they change nothing
-    private async Task FinishAsync(IReadOnlyList<string[]> commands, Dictionary<string, string> offsets, CancellationToken cancellation)
+    // absolute values: set again, they change nothing
+    private async Task FinishAsync(PendingPlan plan, CancellationToken cancellation)
     {
-        var answers = await Task.WhenAll(commands.Select(command => Database.EvaluateAsync(
-            ShadowScripts.Run, [State, .. KeysOf(command)], [epoch, .. command.Select(argument => (RedisValue)argument)], Bound, cancellation)));
-        if (answers.Any(answer => (string?)answer == ShadowScripts.Lost))
-        {
-            throw Lost();
-        }
-        await MarkAsync([RankingKeys.Plan, "", .. offsets.SelectMany(offset => new[] { offset.Key, offset.Value })], cancellation);
+        await Task.WhenAll(Enumerable.Range(0, plan.Parts).Select(part => RunAsync(ShadowScripts.Run, [part], cancellation)));
+        await RunAsync(ShadowScripts.Mark, [RankingKeys.Plan, "", .. plan.Offsets.SelectMany(offset => new RedisValue[] { offset.Key, offset.Value })], cancellation);
     }
 
-    private async Task MarkAsync(string[] fields, CancellationToken cancellation)
+    private async Task RunAsync(string script, RedisValue[] arguments, CancellationToken cancellation)
     {
-        var answer = await Database.EvaluateAsync(ShadowScripts.Mark, [State], [epoch, .. fields.Select(field => (RedisValue)field)], Bound, cancellation);
-        if ((string?)answer == ShadowScripts.Lost)
+        if ((string?)await Database.EvaluateAsync(script, [State, Plan], [epoch, .. arguments], Bound, cancellation) == ShadowScripts.Lost)
         {
             throw Lost();
         }
@@ -160,7 +155,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         var slices =
             from ranking in changes.Rankings
             let key = RankingKeys.Ranking(generation, ranking.Key.Kind, ranking.Key.Window)
-            from slice in ranking.Value.Chunk(CommandIds / 2)
+            from slice in ranking.Value.Chunk(CommandIds)
             select CommandsAsync(key, slice, RankingChanges.ExpiryOf(ranking.Key.Window), cancellation);
         return (await Task.WhenAll(slices)).SelectMany(commands => commands);
     }
@@ -194,13 +189,10 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     }
 
     private IEnumerable<string[]> EntryCommands(Dictionary<string, CachedStatus> entries) =>
-        entries.Chunk(CommandIds / 2).Select(chunk => (string[])["MSET", .. chunk.SelectMany(entry => new[] { RankingKeys.Order(generation, entry.Key), entry.Value.ToString() })]);
-
-    private static IEnumerable<RedisKey> KeysOf(string[] command) =>
-        command[0] == "MSET" ? command.Skip(1).Where((_, place) => place % 2 == 0).Select(key => (RedisKey)key) : [command[1]];
+        entries.Chunk(CommandIds).Select(chunk => (string[])["MSET", .. chunk.SelectMany(entry => new[] { RankingKeys.Order(generation, entry.Key), entry.Value.ToString() })]);
 
     private static ProgressLostException Lost() => new("Another process goes on with the rebuild, or Redis was emptied.");
 
-    /// <summary>What the state's plan says: how many commands the plan has, and where the partitions stand after them.</summary>
-    private sealed record PendingPlan(int Commands, Dictionary<string, string> Offsets);
+    /// <summary>What the state says of the plan: how many parts it has, and the offsets after them.</summary>
+    private sealed record PendingPlan(int Parts, Dictionary<string, string> Offsets);
 }

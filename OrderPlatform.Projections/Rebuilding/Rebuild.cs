@@ -68,7 +68,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         _reading = null;
         await Shadow.CompleteAsync(cancellation);
 
-        reader.Linger = TimeSpan.FromMilliseconds(2);
+        reader.Linger = TimeSpan.FromMilliseconds(5);
         if (_job.State != Swapping)
         {
             if (!await TryEnterAsync(Comparing, cancellation))
@@ -207,7 +207,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
             await WriteAsync([.. _ahead, .. await NextSoonAsync(reader, cancellation)], cancellation);
             _ahead.Clear();
         }
-        while (reader.HasNext || !await Shadow.TrySwapAsync(evenBehind: Stopwatch.GetElapsedTime(since) > SwapPatience, cancellation));
+        while (!await Shadow.TrySwapAsync(evenBehind: Stopwatch.GetElapsedTime(since) > SwapPatience, cancellation));
     }
 
     private static async Task<IReadOnlyList<Record>> NextSoonAsync(TopicReader reader, CancellationToken cancellation)

@@ -148,7 +148,8 @@ internal sealed class Heartbeat : IDisposable
             {
                 try
                 {
-                    IsCancelRequested = await jobs.BeatAsync(job, rebuild.Done, rebuild.Total, rebuild.PerSecond, Problem, stopping);
+                    // not broken off: the last one may be under way when the rebuild has ended
+                    IsCancelRequested = await jobs.BeatAsync(job, rebuild.Done, rebuild.Total, rebuild.PerSecond, Problem, CancellationToken.None);
                 }
                 catch (NpgsqlException)
                 {

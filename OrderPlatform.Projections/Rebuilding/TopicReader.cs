@@ -14,7 +14,7 @@ namespace OrderPlatform.Projections.Rebuilding;
 internal sealed class TopicReader : IAsyncDisposable
 {
     // a batch holds no more than this, however many records were asked for
-    private const int MaxBatchBytes = 16 * 1024 * 1024;
+    private const int MaxBatchBytes = 24 * 1024 * 1024;
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
@@ -60,9 +60,6 @@ internal sealed class TopicReader : IAsyncDisposable
             throw;
         }
     }
-
-    /// <summary>Whether records are waiting.</summary>
-    public bool HasNext => _batches.Reader.TryPeek(out _);
 
     public async ValueTask DisposeAsync()
     {

@@ -55,7 +55,7 @@ public sealed class SalesFactsProjection : ISink
     public IReadOnlyList<string> Topics { get; }
 
     /// <inheritdoc />
-    public int MaxBatch => 10_000;
+    public int MaxBatch { get; init; } = 10_000;
 
     /// <inheritdoc />
     public TimeSpan Linger => TimeSpan.FromMilliseconds(100); // each insert makes a part in five tables: fewer, larger ones are cheaper

@@ -32,7 +32,7 @@ internal sealed class SalesFactsShadow : IShadow
         _database = $"{clickHouse.Connection.Database}_rebuild_{rebuild:N}";
         (_live, _livePlans) = (new FactsTable(clickHouse), new PlanStore(views, RebuildableProjections.SalesFacts));
         (_shadow, _plans) = (new FactsTable(clickHouse.In(_database)), new PlanStore(views, _name));
-        Sink = new SalesFactsProjection(_name, views, clickHouse.In(_database), planned, topic, log);
+        Sink = new SalesFactsProjection(_name, views, clickHouse.In(_database), planned, topic, log) { MaxBatch = 50_000 };
     }
 
     public ISink Sink { get; }
