@@ -21,6 +21,9 @@ public static class RankingKeys
     /// <summary>The generation that a rebuild is making beside the one of <see cref="State"/>.</summary>
     public const string Shadow = Prefix + "shadow";
 
+    /// <summary>While it is there, nothing is written to the generation of <see cref="State"/>: the shadow is about to take its place.</summary>
+    public const string Hold = Prefix + "hold";
+
     /// <summary>Field of <see cref="State"/>: names the keys that belong to its offsets.</summary>
     public const string Generation = "generation";
 

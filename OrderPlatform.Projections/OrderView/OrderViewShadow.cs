@@ -1,4 +1,4 @@
-using System.Data;
+using Confluent.Kafka;
 using Npgsql;
 using OrderPlatform.Consuming;
 using OrderPlatform.Contracts;
@@ -63,18 +63,15 @@ internal sealed class OrderViewShadow : IShadow
         return await ScalarAsync(connection, $"SELECT to_regclass('{Table}') IS NULL", cancellation) is true;
     }
 
-    public async Task<bool> TrySwapAsync(bool evenBehind, CancellationToken cancellation)
+    public async Task<bool> TrySwapAsync(Func<IReadOnlyDictionary<int, long>, Task> advanceAsync, CancellationToken cancellation)
     {
         await using var connection = await _views.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
         try
         {
-            // keeps the live consumer, which begins with its progress, out until the commit
-            await ExecuteAsync(connection, $"{LockTimeout}; LOCK TABLE projection_progress IN EXCLUSIVE MODE", cancellation);
-            if (!evenBehind && await IsBehindAsync(connection, cancellation))
-            {
-                return false;
-            }
+            // the live consumer begins each write with its progress: it waits until the commit
+            await ExecuteAsync(connection, $"{LockTimeout}; SELECT FROM projection_progress WHERE projection = '{RebuildableProjections.OrderView}' ORDER BY topic, partition FOR UPDATE", cancellation);
+            await advanceAsync(OffsetsOf(await PostgresProgress.LoadAsync(connection, RebuildableProjections.OrderView, cancellation)));
             var indexes = await IndexesAsync(connection, cancellation);
             await ExecuteAsync(
                 connection,
@@ -103,20 +100,11 @@ internal sealed class OrderViewShadow : IShadow
         await ExecuteAsync(connection, $"DROP TABLE IF EXISTS {Table}; DELETE FROM projection_progress WHERE projection = '{_name}'", cancellation);
     }
 
-    private Task<bool> IsBehindAsync(NpgsqlConnection connection, CancellationToken cancellation) => TrueAsync(
-        connection,
-        $"""
-        SELECT EXISTS (
-            SELECT FROM projection_progress live LEFT JOIN projection_progress own ON own.projection = '{_name}' AND own.topic = live.topic AND own.partition = live.partition
-            WHERE live.projection = '{RebuildableProjections.OrderView}' AND live.next_offset > coalesce(own.next_offset, 0))
-        """,
-        cancellation);
-
     // count, money and hash belong to the progress: one snapshot has all of them
     private async Task<StoreSummary> SummarizeAsync(string projection, string table, CancellationToken cancellation)
     {
         await using var connection = await _views.OpenConnectionAsync(cancellation);
-        await using var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        await using var snapshot = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellation);
         var progress = await PostgresProgress.LoadAsync(connection, projection, cancellation);
         await using var command = new NpgsqlCommand(
             $"""
@@ -127,7 +115,7 @@ internal sealed class OrderViewShadow : IShadow
             connection) { CommandTimeout = 0 };
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
-        return new StoreSummary(progress.Where(partition => partition.Key.Partition.Value >= 0).ToDictionary(partition => partition.Key.Partition.Value, partition => partition.Value), reader.GetInt64(0), reader.GetDecimal(1), reader.GetString(2));
+        return new StoreSummary(OffsetsOf(progress), reader.GetInt64(0), reader.GetDecimal(1), reader.GetString(2));
     }
 
     private static async Task<IReadOnlyList<(string Name, string Definition)>> IndexesAsync(NpgsqlConnection connection, CancellationToken cancellation)
@@ -142,7 +130,8 @@ internal sealed class OrderViewShadow : IShadow
         return indexes;
     }
 
-    private static async Task<bool> TrueAsync(NpgsqlConnection connection, string sql, CancellationToken cancellation) => await ScalarAsync(connection, sql, cancellation) is true;
+    private static Dictionary<int, long> OffsetsOf(IReadOnlyDictionary<TopicPartition, long> progress) =>
+        progress.Where(partition => partition.Key.Partition.Value >= 0).ToDictionary(partition => partition.Key.Partition.Value, partition => partition.Value);
 
     private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken cancellation)
     {

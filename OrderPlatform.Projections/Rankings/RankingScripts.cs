@@ -11,6 +11,9 @@ internal static class RankingScripts
     /// <summary>Nothing was done: the store is not as this consumer left it.</summary>
     public const string Lost = "LOST";
 
+    /// <summary>Nothing was done: a rebuild is about to take the place of these rankings.</summary>
+    public const string Held = "HELD";
+
     /// <summary>Nothing was done: a write that was cut off has to be finished first.</summary>
     public const string Unfinished = "UNFINISHED";
 
@@ -30,6 +33,7 @@ internal static class RankingScripts
         """
         local state, batch = KEYS[1], cjson.decode(ARGV[1])
         if redis.call('HGET', state, 'generation') ~= batch.generation or (redis.call('HGET', state, 'plan') or '') ~= '' then return 'LOST' end
+        if redis.call('EXISTS', '{rankings}:hold') == 1 then return 'HELD' end
 
         local expected, done, commit = true, true, {'HSET', state, 'plan', ''}
         for partition, offset in pairs(batch.offsets) do

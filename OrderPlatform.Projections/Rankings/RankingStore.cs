@@ -107,10 +107,14 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
 
     private async Task RunAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellation)
     {
-        var answer = (string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation);
-        if (answer == RankingScripts.Lost)
+        while (true)
         {
-            throw Lost();
+            switch ((string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation))
+            {
+                case RankingScripts.Lost: throw Lost();
+                case RankingScripts.Held: await Task.Delay(Poll, cancellation); break;
+                default: return;
+            }
         }
     }
 

@@ -57,13 +57,21 @@ internal sealed class RankingsShadow : IShadow
     public async Task<bool> IsSwappedAsync(CancellationToken cancellation) =>
         (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation).WaitAsync(Bound, cancellation) == _generation;
 
-    public async Task<bool> TrySwapAsync(bool evenBehind, CancellationToken cancellation) =>
-        (string?)await Database.EvaluateAsync(ShadowScripts.Swap, [RankingKeys.State, State], [_generation, evenBehind ? "1" : "0"], Bound, cancellation) switch
+    public async Task<bool> TrySwapAsync(Func<IReadOnlyDictionary<int, long>, Task> advanceAsync, CancellationToken cancellation)
+    {
+        // goes away by itself, should we die here
+        await Database.StringSetAsync(RankingKeys.Hold, _generation, Rebuild.LongestHold).WaitAsync(Bound, cancellation);
+        var (_, live) = await _store.ResumeAsync(cancellation);
+        await advanceAsync(live);
+        var answer = (string?)await Database.EvaluateAsync(ShadowScripts.Swap, [RankingKeys.State, State, RankingKeys.Hold], [_generation], Bound, cancellation);
+        await Database.KeyDeleteAsync(RankingKeys.Hold).WaitAsync(Bound, cancellation);
+        return answer switch
         {
             ShadowScripts.Behind => false,
             ShadowScripts.Lost => throw new ProgressLostException("The rankings' shadow is gone: Redis was emptied."),
             _ => true,
         };
+    }
 
     public async Task DropAsync(CancellationToken cancellation)
     {

@@ -9,7 +9,7 @@ internal static class ShadowScripts
     /// <summary>Nothing was done: another holder has taken over, or the shadow is gone.</summary>
     public const string Lost = "LOST";
 
-    /// <summary>Nothing was done: the live rankings are further.</summary>
+    /// <summary>Nothing was done: the live rankings have gone on, they were held too long.</summary>
     public const string Behind = "BEHIND";
 
     /// <summary>ARGV[1]: generation, ARGV[2]: epoch. Makes the holder the one who writes, and gives the state.</summary>
@@ -39,7 +39,7 @@ internal static class ShadowScripts
         return 'DONE'
         """;
 
-    /// <summary>KEYS: the live state and the shadow's; ARGV[1]: the shadow's generation, ARGV[2]: 1 to swap even when behind. One HSET is the swap.</summary>
+    /// <summary>KEYS: the live state, the shadow's and the hold; ARGV[1]: the shadow's generation. One HSET is the swap.</summary>
     public const string Swap =
         """
         local function hash(key)
@@ -51,21 +51,16 @@ internal static class ShadowScripts
         if live.generation == ARGV[1] then return 'DONE' end
         if shadow.generation ~= ARGV[1] or (shadow.plan or '') ~= '' then return 'LOST' end
 
-        local change, behind = {'HSET', KEYS[1], 'generation', ARGV[1], 'plan', ''}, false
+        if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 'BEHIND' end
+
+        local change = {'HSET', KEYS[1], 'generation', ARGV[1], 'plan', ''}
         for field, value in pairs(live) do
-          if string.sub(field, 1, 7) == 'offset:' then
-            behind = behind or tonumber(shadow[field] or '0') < tonumber(value)
-            change[#change + 1], change[#change + 2] = field, shadow[field] or '0'
-          end
+          if string.sub(field, 1, 7) == 'offset:' then change[#change + 1], change[#change + 2] = field, shadow[field] or '0' end
         end
-        if behind and ARGV[2] ~= '1' then return 'BEHIND' end
         for field, value in pairs(shadow) do
           if string.sub(field, 1, 7) == 'offset:' and string.sub(field, 8, 8) ~= '-' and not live[field] then
             change[#change + 1], change[#change + 2] = field, value
           end
-        end
-        for field, _ in pairs(live) do
-          if behind and string.sub(field, 1, 6) == 'until:' then change[#change + 1], change[#change + 2] = field, '0' end
         end
         redis.call(unpack(change))
         return 'DONE'

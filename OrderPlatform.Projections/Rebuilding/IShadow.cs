@@ -30,12 +30,12 @@ internal interface IShadow
     Task<bool> IsSwappedAsync(CancellationToken cancellation);
 
     /// <summary>
-    /// Makes the shadow the live store, with its progress, at one moment for all readers. The live consumer notices by its
-    /// progress and goes on from the shadow's.
+    /// Makes the shadow the live store, with its progress, at one moment for all readers. The live consumer is held meanwhile; it
+    /// notices by its progress, and goes on from the shadow's.
     /// </summary>
-    /// <param name="evenBehind">Also when the live store is further: readers then see it go back a little, and come again.</param>
-    /// <returns>False: the live store is further, nothing was changed.</returns>
-    Task<bool> TrySwapAsync(bool evenBehind, CancellationToken cancellation);
+    /// <param name="advanceAsync">Brings the shadow to the offsets at which the live store is held, so that no reader sees it go back.</param>
+    /// <returns>False: a reader would not let it, nothing was changed.</returns>
+    Task<bool> TrySwapAsync(Func<IReadOnlyDictionary<int, long>, Task> advanceAsync, CancellationToken cancellation);
 
     /// <summary>Removes the shadow, or after a swap what it has replaced.</summary>
     Task DropAsync(CancellationToken cancellation);

@@ -16,14 +16,13 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
     private const string Comparing = "comparing";
     private const string Swapping = "swapping";
 
+    /// <summary>The live consumer is held for no longer.</summary>
+    internal static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
+
     // a live store that is behind for longer is not compared with
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    // the live consumer and the shadow's race for the end of the topic: if it is the live one for so long, the swap is done all the same
-    private static readonly TimeSpan SwapPatience = TimeSpan.FromSeconds(10);
-
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(20);
 
     // the heartbeat looks at it, too
     private readonly ConcurrentDictionary<int, long> _next = new();
@@ -171,7 +170,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         {
             return new Comparison(Equal: false, Live: null, await Shadow.SummarizeAsync(cancellation));
         }
-        await AdvanceAsync(reader, live.Offsets, cancellation);
+        await AdvanceAsync(reader, await WithinAsync(live.Offsets), cancellation);
         var rebuilt = await Shadow.SummarizeAsync(cancellation);
         return new Comparison((live.Count, live.Amount, live.Hash) == (rebuilt.Count, rebuilt.Amount, rebuilt.Hash), live, rebuilt);
     }
@@ -201,26 +200,38 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
 
     private async Task SwapAsync(TopicReader reader, CancellationToken cancellation)
     {
-        var since = Stopwatch.GetTimestamp();
-        do
+        // what came during the comparison, and then what came during that: little is left for when the live consumer is held
+        for (var round = 0; round < 2; round++)
         {
-            await WriteAsync([.. _ahead, .. await NextSoonAsync(reader, cancellation)], cancellation);
-            _ahead.Clear();
+            await AdvanceAsync(reader, await EndsAsync(), cancellation);
         }
-        while (!await Shadow.TrySwapAsync(evenBehind: Stopwatch.GetElapsedTime(since) > SwapPatience, cancellation));
+        while (!await Shadow.TrySwapAsync(live => AdvanceSoonAsync(reader, live, cancellation), cancellation))
+        {
+            await Task.Delay(Poll, cancellation);
+        }
     }
 
-    private static async Task<IReadOnlyList<Record>> NextSoonAsync(TopicReader reader, CancellationToken cancellation)
+    private async Task AdvanceSoonAsync(TopicReader reader, IReadOnlyDictionary<int, long> live, CancellationToken cancellation)
     {
-        using var soon = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        soon.CancelAfter(Soon);
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        bound.CancelAfter(LongestHold);
         try
         {
-            return await reader.NextAsync(soon.Token);
+            await AdvanceAsync(reader, await WithinAsync(live), bound.Token);
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            return [];
+            throw new TimeoutException($"What the live store has more was not read within {LongestHold.TotalSeconds:0} s. The swap is tried again.", e);
         }
+    }
+
+    private async Task<IReadOnlyDictionary<int, long>> EndsAsync() =>
+        (await TopicReader.BordersAsync(kafka, projection.Topic)).ToDictionary(partition => partition.Key, partition => partition.Value.High);
+
+    // a live store may stand beyond the end of a topic that was lost and restored: nothing comes there
+    private async Task<IReadOnlyDictionary<int, long>> WithinAsync(IReadOnlyDictionary<int, long> live)
+    {
+        var ends = await EndsAsync();
+        return live.Where(partition => partition.Key >= 0).ToDictionary(partition => partition.Key, partition => Math.Min(partition.Value, ends[partition.Key]));
     }
 }

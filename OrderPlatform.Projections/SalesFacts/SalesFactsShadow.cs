@@ -45,22 +45,9 @@ internal sealed class SalesFactsShadow : IShadow
 
     public async Task<StoreSummary> SummarizeLiveAsync(CancellationToken cancellation)
     {
-        while (true)
-        {
-            // nothing can be planned while its row is locked, so the sums are those of the offsets; the facts tell their plans themselves
-            await using var connection = await _views.OpenConnectionAsync(cancellation);
-            await using var transaction = await connection.BeginTransactionAsync(cancellation);
-            await using var command = new NpgsqlCommand("SELECT number FROM sales_facts_plan WHERE projection = $1 AND pending IS NULL FOR UPDATE", connection) { Parameters = { new() { Value = RebuildableProjections.SalesFacts } } };
-            if (await command.ExecuteScalarAsync(cancellation) is long number)
-            {
-                var progress = await PostgresProgress.LoadAsync(connection, RebuildableProjections.SalesFacts, cancellation);
-                var sums = await _live.HashOfSumsAsync(cancellation);
-                await transaction.RollbackAsync(cancellation);
-                return await SummarizeAsync(_live, number, sums, progress.ToDictionary(partition => partition.Key.Partition.Value, partition => partition.Value), cancellation);
-            }
-            await transaction.RollbackAsync(cancellation);
-            await Task.Delay(Poll, cancellation);
-        }
+        var (number, offsets, sums) = await HoldAsync(async (_, number, offsets) => (number, offsets, await _live.HashOfSumsAsync(cancellation)), cancellation);
+        // the facts tell their plans themselves: what is added from now on does not count
+        return await SummarizeAsync(_live, number, sums, offsets, cancellation);
     }
 
     public async Task<StoreSummary> SummarizeAsync(CancellationToken cancellation)
@@ -78,16 +65,16 @@ internal sealed class SalesFactsShadow : IShadow
         return await command.ExecuteScalarAsync(cancellation) is true;
     }
 
-    public async Task<bool> TrySwapAsync(bool evenBehind, CancellationToken cancellation)
+    public async Task<bool> TrySwapAsync(Func<IReadOnlyDictionary<int, long>, Task> advanceAsync, CancellationToken cancellation)
     {
-        var own = await _plans.LoadAsync(cancellation);
-        await using var connection = await _views.OpenConnectionAsync(cancellation);
-        await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        if (!await RecordAsync(connection, own, cancellation) || (!await MoveProgressAsync(connection, cancellation) && !evenBehind))
-        {
-            return false;
-        }
-        await transaction.CommitAsync(cancellation);
+        await HoldAsync(
+            async (connection, _, offsets) =>
+            {
+                await advanceAsync(offsets);
+                await RecordSwapAsync(connection, cancellation);
+                return true;
+            },
+            cancellation);
         await FinishAsync(cancellation);
         return true;
     }
@@ -114,43 +101,56 @@ internal sealed class SalesFactsShadow : IShadow
         }
     }
 
-    // a new generation, so that the live consumer starts over and no token is used twice
-    private async Task<bool> RecordAsync(NpgsqlConnection connection, PlanState own, CancellationToken cancellation)
+    // Nothing can be planned while the plan's row is locked: what ClickHouse has is that of the progress. It commits what the work has written.
+    private async Task<T> HoldAsync<T>(Func<NpgsqlConnection, long, Dictionary<int, long>, Task<T>> work, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand(
-            """
-            WITH own AS (DELETE FROM sales_facts_plan WHERE projection = $2 AND number = $3 AND pending IS NULL RETURNING generation, facts)
-            UPDATE sales_facts_plan AS live SET generation = own.generation, number = greatest(live.number, $3) + 1, facts = own.facts, pending = $4, recorded_at = now()
-            FROM own WHERE live.projection = $1 AND live.pending IS NULL
-            """,
-            connection)
+        while (true)
         {
-            Parameters =
+            await using (var connection = await _views.OpenConnectionAsync(cancellation))
+            await using (var transaction = await connection.BeginTransactionAsync(cancellation))
             {
-                new() { Value = RebuildableProjections.SalesFacts }, new() { Value = _name }, new() { Value = own.Number },
-                new() { Value = JsonSerializer.SerializeToUtf8Bytes(Plan.Swap(_database), PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb },
-            },
-        };
-        return await command.ExecuteNonQueryAsync(cancellation) == 1;
+                await using var command = new NpgsqlCommand("SELECT number FROM sales_facts_plan WHERE projection = $1 AND pending IS NULL FOR UPDATE", connection) { Parameters = { new() { Value = RebuildableProjections.SalesFacts } } };
+                if (await command.ExecuteScalarAsync(cancellation) is long number)
+                {
+                    var progress = await PostgresProgress.LoadAsync(connection, RebuildableProjections.SalesFacts, cancellation);
+                    var done = await work(connection, number, progress.ToDictionary(partition => partition.Key.Partition.Value, partition => partition.Value));
+                    await transaction.CommitAsync(cancellation);
+                    return done;
+                }
+            }
+            await Task.Delay(Poll, cancellation);
+        }
     }
 
-    /// <returns>False when the live progress was further in some partition.</returns>
-    private async Task<bool> MoveProgressAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    // a new generation, so that the live consumer starts over and no token is used twice
+    private async Task RecordSwapAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
             {
-                new("DELETE FROM projection_progress WHERE projection = $1 AND partition < 0") { Parameters = { new() { Value = _name } } },
-                new("DELETE FROM projection_progress live USING projection_progress own WHERE live.projection = $1 AND own.projection = $2 AND own.topic = live.topic AND own.partition = live.partition AND own.next_offset >= live.next_offset")
+                new(
+                    """
+                    WITH own AS (DELETE FROM sales_facts_plan WHERE projection = $2 AND pending IS NULL RETURNING generation, number, facts)
+                    UPDATE sales_facts_plan AS live SET generation = own.generation, number = greatest(live.number, own.number) + 1, facts = own.facts, pending = $3, recorded_at = now()
+                    FROM own WHERE live.projection = $1
+                    """)
                 {
-                    Parameters = { new() { Value = RebuildableProjections.SalesFacts }, new() { Value = _name } },
+                    Parameters =
+                    {
+                        new() { Value = RebuildableProjections.SalesFacts }, new() { Value = _name },
+                        new() { Value = JsonSerializer.SerializeToUtf8Bytes(Plan.Swap(_database), PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb },
+                    },
                 },
-                new("WITH further AS (DELETE FROM projection_progress WHERE projection = $1 RETURNING 1) SELECT count(*) FROM further") { Parameters = { new() { Value = RebuildableProjections.SalesFacts } } },
+                new("DELETE FROM projection_progress WHERE projection = $1 OR (projection = $2 AND partition < 0)") { Parameters = { new() { Value = RebuildableProjections.SalesFacts }, new() { Value = _name } } },
                 new("UPDATE projection_progress SET projection = $1 WHERE projection = $2") { Parameters = { new() { Value = RebuildableProjections.SalesFacts }, new() { Value = _name } } },
             },
         };
-        return await batch.ExecuteScalarAsync(cancellation) is 0L;
+        await batch.ExecuteNonQueryAsync(cancellation);
+        if (batch.BatchCommands[0].RecordsAffected != 1)
+        {
+            throw new ProgressLostException("Another process goes on with the rebuild of the sales facts.");
+        }
     }
 
     private static async Task<StoreSummary> SummarizeAsync(FactsTable table, long plan, string sums, IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
