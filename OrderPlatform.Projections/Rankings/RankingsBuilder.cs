@@ -20,7 +20,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     private const int CommandIds = 500;
     private const int PartCommands = 16;
 
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<TopicPartition, long> _progress = [];
 

@@ -20,11 +20,23 @@ internal sealed class EventLogSource(NpgsqlDataSource orders, string topic, stri
     /// <summary>The number of the partition that stands for the log. Kafka has none below 0.</summary>
     public const int Partition = -1;
 
-    /// <summary>All transactions below have ended.</summary>
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A transaction id that is above those of all events published so far, and below which all transactions have ended: it waits for those that run.</summary>
     public static async Task<string> HorizonAsync(NpgsqlDataSource orders, CancellationToken cancellation)
     {
-        await using var command = orders.CreateCommand("SELECT pg_snapshot_xmin(pg_current_snapshot())::text");
-        return (string)(await command.ExecuteScalarAsync(cancellation))!;
+        await using var latest = orders.CreateCommand("SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
+        var horizon = (string)(await latest.ExecuteScalarAsync(cancellation))!;
+        while (true)
+        {
+            await using var ended = orders.CreateCommand("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8");
+            ended.Parameters.Add(new() { Value = horizon });
+            if (await ended.ExecuteScalarAsync(cancellation) is true)
+            {
+                return horizon;
+            }
+            await Task.Delay(Poll, cancellation);
+        }
     }
 
     /// <summary>How many events there are to read, by the log's positions: an estimate, since other aggregates' events have positions, too.</summary>

@@ -61,7 +61,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         {
             await ReadLogAsync(new EventLogSource(orders, projection.Topic, horizon), cancellation);
         }
-        await using var reader = new TopicReader(configuration, projection.Topic, _next, Shadow.Sink.MaxBatch);
+        await using var reader = new TopicReader(configuration, projection.Topic, _next, _job.LogCovers ?? new Dictionary<int, long>(), Shadow.Sink.MaxBatch);
         await AdvanceAsync(reader, _borders.ToDictionary(partition => partition.Key, partition => partition.Value.High), cancellation);
         await jobs.BeatAsync(_job, Done, Total, PerSecond, problem: null, cancellation);
         _reading = null;
@@ -114,10 +114,12 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         _borders = await TopicReader.BordersAsync(kafka, projection.Topic);
         if (_job.LogHorizon is null && _borders.Any(partition => partition.Value.Low > 0))
         {
-            _job = _job with { LogHorizon = await EventLogSource.HorizonAsync(orders, cancellation) };
+            // in this order: what Kafka has by now was written by transactions below the horizon
+            var covers = _borders.ToDictionary(partition => partition.Key, partition => partition.Value.High);
+            _job = _job with { LogHorizon = await EventLogSource.HorizonAsync(orders, cancellation), LogCovers = covers };
             _shadow = null; // it needs the horizon, too
         }
-        await jobs.ReadsAsync(_job, _job.LogHorizon, cancellation);
+        await jobs.ReadsAsync(_job, cancellation);
     }
 
     // what Kafka does not keep any more is in the log, and so is most of what it keeps: repeats drop by their sequence
@@ -129,6 +131,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         {
             await WriteAsync(batch, cancellation);
         }
+        _borders = await TopicReader.BordersAsync(kafka, projection.Topic); // time has passed
         await Shadow.SkipToAsync(_borders.ToDictionary(partition => partition.Key, partition => partition.Value.Low), cancellation);
         await ResumeAsync(cancellation);
         _next[EventLogSource.Partition] = _logEnd;

@@ -12,9 +12,9 @@ namespace OrderPlatform.Projections.Rebuilding;
 /// <param name="FromOffset">Of a reset: the offset of every partition,</param>
 /// <param name="FromTime">or the time.</param>
 /// <param name="LogHorizon">Of a rebuild that reads the event log first; null before that was decided, and when Kafka has all.</param>
-/// <param name="EventsDone">Events that are in the shadow, by all of its holders.</param>
+/// <param name="LogCovers">Offsets by partition: all that Kafka ever had before them is in the log below the horizon.</param>
 /// <param name="Epoch">Goes up with each holder.</param>
-internal sealed record RebuildJob(Guid Id, string Projection, bool IsReset, string State, bool OnlyCompare, long? FromOffset, DateTimeOffset? FromTime, string? LogHorizon, long EventsDone, long Epoch);
+internal sealed record RebuildJob(Guid Id, string Projection, bool IsReset, string State, bool OnlyCompare, long? FromOffset, DateTimeOffset? FromTime, string? LogHorizon, IReadOnlyDictionary<int, long>? LogCovers, long Epoch);
 
 /// <summary>The live store and the shadow side by side, at the same offsets.</summary>
 /// <param name="Equal">Whether count, amount and hash are the same.</param>
@@ -34,16 +34,17 @@ internal sealed class RebuildJobs([FromKeyedServices(Connections.Views)] NpgsqlD
             """
             UPDATE rebuild SET epoch = epoch + 1, holder = $1, heartbeat_at = now(), started_at = coalesce(started_at, now()), state = CASE state WHEN 'requested' THEN 'building' ELSE state END
             WHERE id = (SELECT id FROM rebuild WHERE finished_at IS NULL AND heartbeat_at < now() - $2 ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-            RETURNING id, projection, kind = 'reset', state, only_compare, from_offset, from_time, log_horizon::text, events_done, epoch
+            RETURNING id, projection, kind = 'reset', state, only_compare, from_offset, from_time, log_horizon::text, log_covers::text, epoch
             """);
         command.Parameters.AddRange((NpgsqlParameter[])[new() { Value = holder }, new() { Value = Lease }]);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         T? Optional<T>(int column)
             where T : struct => reader.IsDBNull(column) ? null : reader.GetFieldValue<T>(column);
+        string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
         return await reader.ReadAsync(cancellation)
             ? new RebuildJob(
                 reader.GetGuid(0), reader.GetString(1), reader.GetBoolean(2), reader.GetString(3), reader.GetBoolean(4),
-                Optional<long>(5), Optional<DateTimeOffset>(6), reader.IsDBNull(7) ? null : reader.GetString(7), reader.GetInt64(8), reader.GetInt64(9))
+                Optional<long>(5), Optional<DateTimeOffset>(6), Text(7), Text(8) is { } covers ? JsonSerializer.Deserialize<Dictionary<int, long>>(covers) : null, reader.GetInt64(9))
             : null;
     }
 
@@ -61,12 +62,13 @@ internal sealed class RebuildJobs([FromKeyedServices(Connections.Views)] NpgsqlD
     }
 
     /// <summary>Keeps where the events come from.</summary>
-    public Task ReadsAsync(RebuildJob job, string? logHorizon, CancellationToken cancellation) =>
-        ExecuteAsync(job, "source = $3, log_horizon = $4::xid8", "", cancellation, Value(logHorizon is null ? "kafka" : "event-log"), Value(logHorizon, NpgsqlDbType.Text));
+    public Task ReadsAsync(RebuildJob job, CancellationToken cancellation) => ExecuteAsync(
+        job, "source = $3, log_horizon = $4::xid8, log_covers = $5", cancellation,
+        Value(job.LogHorizon is null ? "kafka" : "event-log"), Value(job.LogHorizon, NpgsqlDbType.Text), Value(job.LogCovers is { } covers ? JsonSerializer.Serialize(covers) : null, NpgsqlDbType.Jsonb));
 
     /// <summary>Keeps what the comparison has shown.</summary>
     public Task ComparedAsync(RebuildJob job, Comparison comparison, CancellationToken cancellation) =>
-        ExecuteAsync(job, "comparison = $3", "", cancellation, Value(JsonSerializer.Serialize(comparison, PlatformJson.Options), NpgsqlDbType.Jsonb));
+        ExecuteAsync(job, "comparison = $3", cancellation, Value(JsonSerializer.Serialize(comparison, PlatformJson.Options), NpgsqlDbType.Jsonb));
 
     /// <summary>Goes on to the next state; from swapping on, nobody can cancel.</summary>
     /// <returns>False: it was cancelled.</returns>
@@ -78,11 +80,11 @@ internal sealed class RebuildJobs([FromKeyedServices(Connections.Views)] NpgsqlD
 
     /// <summary>Ends it.</summary>
     public Task FinishAsync(RebuildJob job, string state, string? problem, CancellationToken cancellation) =>
-        ExecuteAsync(job, "state = $3, problem = $4, finished_at = now()", "", cancellation, Value(state), Value(problem, NpgsqlDbType.Text));
+        ExecuteAsync(job, "state = $3, problem = $4, finished_at = now()", cancellation, Value(state), Value(problem, NpgsqlDbType.Text));
 
-    private async Task ExecuteAsync(RebuildJob job, string change, string ending, CancellationToken cancellation, params NpgsqlParameter[] values)
+    private async Task ExecuteAsync(RebuildJob job, string change, CancellationToken cancellation, params NpgsqlParameter[] values)
     {
-        await using var command = Mine(job, change, ending, values);
+        await using var command = Mine(job, change, ending: "", values);
         if (await command.ExecuteNonQueryAsync(cancellation) == 0)
         {
             throw new RebuildLostException();

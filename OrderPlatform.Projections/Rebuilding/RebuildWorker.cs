@@ -26,9 +26,10 @@ internal sealed partial class RebuildWorker(
                     await WorkAsync(job, projections.Single(projection => projection.Name == job.Projection), stoppingToken);
                 }
             }
-            catch (Exception e) when (e is RebuildLostException or NpgsqlException && !stoppingToken.IsCancellationRequested)
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested && e is not OutOfMemoryException)
             {
-                // somebody else goes on with it, or the database is away, which its health says: the row is looked at again
+                // the row is still open: whoever sees it silent goes on with it
+                LogLeft(log, e.Message);
             }
         }
     }
@@ -107,6 +108,9 @@ internal sealed partial class RebuildWorker(
 
     [LoggerMessage(31, LogLevel.Information, "The rebuild of {Projection} ({Id}) is {State} {Problem}")]
     private static partial void LogEnded(ILogger logger, string projection, Guid id, string state, string problem);
+
+    [LoggerMessage(33, LogLevel.Warning, "A rebuild or reset was left to whoever comes next: {Reason}")]
+    private static partial void LogLeft(ILogger logger, string reason);
 
     [LoggerMessage(32, LogLevel.Information, "The progress of {Projection} was set back")]
     private static partial void LogReset(ILogger logger, string projection);

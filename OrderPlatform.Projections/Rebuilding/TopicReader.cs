@@ -23,12 +23,14 @@ internal sealed class TopicReader : IAsyncDisposable
     private readonly Task _reading;
     private readonly string _bootstrapServers;
     private readonly string _topic;
+    private readonly IReadOnlyDictionary<int, long> _covered;
     private readonly int _maxBatch;
 
     /// <param name="from">The next offset by partition; what is not named begins at 0.</param>
-    public TopicReader(IConfiguration configuration, string topic, IReadOnlyDictionary<int, long> from, int maxBatch)
+    /// <param name="covered">Offsets by partition: it does no harm when Kafka drops what is before them.</param>
+    public TopicReader(IConfiguration configuration, string topic, IReadOnlyDictionary<int, long> from, IReadOnlyDictionary<int, long> covered, int maxBatch)
     {
-        (_bootstrapServers, _topic, _maxBatch) = (configuration.Required(Connections.Kafka), topic, maxBatch);
+        (_bootstrapServers, _topic, _covered, _maxBatch) = (configuration.Required(Connections.Kafka), topic, covered, maxBatch);
         _reading = Task.Factory.StartNew(() => Read(from), _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
@@ -97,7 +99,7 @@ internal sealed class TopicReader : IAsyncDisposable
         var (since, bytes, wait) = (Stopwatch.GetTimestamp(), 0, Poll);
         while (batch.Count < _maxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero && consumer.Consume(wait) is { } consumed)
         {
-            if (consumed.Offset > next[consumed.Partition])
+            if (consumed.Offset > next[consumed.Partition] && consumed.Offset > _covered.GetValueOrDefault(consumed.Partition))
             {
                 throw new RebuildFailedException($"{_topic}[{consumed.Partition.Value}] begins at offset {consumed.Offset.Value}, and {next[consumed.Partition]} is needed: Kafka's retention has overtaken the rebuild. Request it again: it then reads the event log.");
             }

@@ -16,6 +16,7 @@ CREATE TABLE rebuild (
     cancel_requested  boolean     NOT NULL DEFAULT false,
     source            text,                 -- kafka; event-log where Kafka does not go back to the beginning
     log_horizon       xid8,                 -- of the orders database: events of earlier transactions are read from the event log
+    log_covers        jsonb,                -- offsets by partition: what is before them is in the log below the horizon
     events_done       bigint      NOT NULL DEFAULT 0,
     events_total      bigint,
     events_per_second double precision,

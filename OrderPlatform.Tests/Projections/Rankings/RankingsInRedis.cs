@@ -48,7 +48,7 @@ internal sealed class RankingsInRedis : IAsyncDisposable
     public static async Task<RankingsInRedis> StartAsync(string folder)
     {
         var engine = await RunningEngine.StartAsync(new RedisEngine(), folder, 0, TestContext.Current.SendDiagnosticMessage, Cancellation);
-        var connection = await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions { EndPoints = { { "127.0.0.1", engine.Port } }, AllowAdmin = true, ConnectRetry = 1 });
+        var connection = await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions { EndPoints = { { "127.0.0.1", engine.Port } }, AllowAdmin = true, ConnectRetry = 1, SyncTimeout = 10_000 });
         return new RankingsInRedis(folder, engine, connection);
     }
 

@@ -10,7 +10,7 @@ using OrderPlatform.Tests.Fire;
 namespace OrderPlatform.Tests.Projections.Rebuilding;
 
 /// <summary>A platform of its own for rebuilds: orders, the stores side by side, and what is asked of the Api.</summary>
-internal sealed class RebuildingPlatform : IAsyncDisposable
+public sealed class RebuildingPlatform : IAsyncLifetime
 {
     private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan AgreeBound = TimeSpan.FromSeconds(60);
@@ -19,35 +19,42 @@ internal sealed class RebuildingPlatform : IAsyncDisposable
     // other tests may use the same machine
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(4);
 
-    private readonly Stores _stores;
+    private readonly TemporaryFolder _data = new();
+    private Stores _stores = null!;
+    private StandaloneHost _host = null!;
 
-    private RebuildingPlatform(StandaloneHost host, JsonObject run)
-    {
-        (Host, Run) = (host, run);
-        Api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)run["api"]!) };
-        Api.DefaultRequestHeaders.Add("X-Api-Key", (string)run["apiKey"]!);
-        _stores = new Stores(run, Api);
-        Views = NpgsqlDataSource.Create(ViewsConnection);
-    }
+    /// <summary>What run.json says.</summary>
+    public JsonObject Run { get; private set; } = null!;
 
-    public StandaloneHost Host { get; }
+    /// <summary>The Api, with the development key in every request.</summary>
+    public HttpClient Api { get; private set; } = null!;
 
-    public JsonObject Run { get; }
+    /// <summary>The database views.</summary>
+    public NpgsqlDataSource Views { get; private set; } = null!;
 
-    public HttpClient Api { get; }
+    /// <summary>Where the data are: a test may put some there before it is started.</summary>
+    public string DataFolder => _data.Path;
 
-    public NpgsqlDataSource Views { get; }
+    /// <summary>What the host has said so far.</summary>
+    public string Output => _host.Output;
 
+    /// <summary>Npgsql connection string of the orders database.</summary>
     public string OrdersConnection => (string)Run["postgres"]!;
 
+    /// <summary>Npgsql connection string of the database views.</summary>
     public string ViewsConnection => new NpgsqlConnectionStringBuilder(OrdersConnection) { Database = "views" }.ConnectionString;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<RebuildingPlatform> StartAsync(string dataFolder)
+    /// <inheritdoc />
+    public async ValueTask InitializeAsync()
     {
-        var host = StandaloneHost.Start(dataFolder, "--api-port", $"{LoopbackPort.Free()}");
-        return new RebuildingPlatform(host, await host.UpAsync(Cancellation));
+        _host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        Run = await _host.UpAsync(CancellationToken.None);
+        Api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)Run["api"]!) };
+        Api.DefaultRequestHeaders.Add("X-Api-Key", (string)Run["apiKey"]!);
+        _stores = new Stores(Run, Api);
+        Views = NpgsqlDataSource.Create(ViewsConnection);
     }
 
     /// <summary>Places orders and changes some; cancels some, too, if it is told to.</summary>
@@ -87,7 +94,7 @@ internal sealed class RebuildingPlatform : IAsyncDisposable
             {
                 return rebuild;
             }
-            Stopwatch.GetElapsedTime(since).ShouldBeLessThan(EndBound, $"{rebuild}\n{Host.Output}");
+            Stopwatch.GetElapsedTime(since).ShouldBeLessThan(EndBound, $"{rebuild}\n{Output}");
             await Task.Delay(Poll, Cancellation);
         }
     }
@@ -122,18 +129,20 @@ internal sealed class RebuildingPlatform : IAsyncDisposable
     /// <summary>Kills a process of the host with -9 and waits until it is there again.</summary>
     public async Task KillAsync(string name)
     {
-        int Pid() => (int)JsonNode.Parse(File.ReadAllText(Host.RunFile))!["processes"]![name]!;
+        int Pid() => (int)JsonNode.Parse(File.ReadAllText(_host.RunFile))!["processes"]![name]!;
         var pid = Pid();
         ProcessTree.Signal(pid, "KILL");
-        await Host.EventuallyAsync(() => Pid() != pid, TimeSpan.FromSeconds(30), $"the restart of {name}", Cancellation);
+        await _host.EventuallyAsync(() => Pid() != pid, TimeSpan.FromSeconds(30), $"the restart of {name}", Cancellation);
     }
 
+    /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
         Api.Dispose();
         await _stores.DisposeAsync();
         await Views.DisposeAsync();
-        await Host.DisposeAsync();
+        await _host.DisposeAsync();
+        _data.Dispose();
     }
 
     private async Task AgreeAsync(Func<Task<string>> store, string orders, string what)
@@ -141,7 +150,7 @@ internal sealed class RebuildingPlatform : IAsyncDisposable
         var since = Stopwatch.GetTimestamp();
         while (await store() is var says && says != orders)
         {
-            Stopwatch.GetElapsedTime(since).ShouldBeLessThan(AgreeBound, $"{what} says {says}, the orders are {orders}\n{Host.Output}");
+            Stopwatch.GetElapsedTime(since).ShouldBeLessThan(AgreeBound, $"{what} says {says}, the orders are {orders}\n{Output}");
             await Task.Delay(Poll, Cancellation);
         }
     }
