@@ -17,7 +17,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
     private const string Swapping = "swapping";
 
     /// <summary>The live consumer is held for no longer.</summary>
-    internal static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(5);
 
     // a live store that is behind for longer is not compared with
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);

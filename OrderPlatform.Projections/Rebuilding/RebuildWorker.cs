@@ -62,7 +62,7 @@ internal sealed partial class RebuildWorker(
     }
 
     // how it ends; a store that is away is waited for
-    private static async Task<(string State, string? Problem)> EndAsync(Rebuild rebuild, Heartbeat beats, CancellationToken cancellation)
+    private async Task<(string State, string? Problem)> EndAsync(Rebuild rebuild, Heartbeat beats, CancellationToken cancellation)
     {
         while (true)
         {
@@ -84,6 +84,7 @@ internal sealed partial class RebuildWorker(
             }
             catch (Exception e) when (e is not (RebuildLostException or OutOfMemoryException))
             {
+                LogBrokenOff(log, e.Message);
                 beats.Problem = e.Message;
                 await Task.Delay(Interval, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 beats.Problem = null;
@@ -108,6 +109,9 @@ internal sealed partial class RebuildWorker(
 
     [LoggerMessage(31, LogLevel.Information, "The rebuild of {Projection} ({Id}) is {State} {Problem}")]
     private static partial void LogEnded(ILogger logger, string projection, Guid id, string state, string problem);
+
+    [LoggerMessage(34, LogLevel.Warning, "A rebuild broke off and goes on from its shadow's progress: {Reason}")]
+    private static partial void LogBrokenOff(ILogger logger, string reason);
 
     [LoggerMessage(33, LogLevel.Warning, "A rebuild or reset was left to whoever comes next: {Reason}")]
     private static partial void LogLeft(ILogger logger, string reason);
