@@ -199,7 +199,7 @@ public sealed class SalesFactsProjection : ISink
         if (!await _planned.AreCompleteAsync(Enumerable.Range(0, Contracts.Topics.Partitions), cancellation))
         {
             throw new InvalidOperationException(
-                $"ClickHouse does not hold the {found.Facts} sales facts that were written to it, and {Topics[0]} does not go back to its beginning. Restore ClickHouse's data, or publish the topic again from the event log.");
+                $"ClickHouse does not hold the {found.Facts} sales facts that were written to it, and {Topics[0]} does not go back to its beginning. Rebuild them from the event log: POST /operations/rebuilds.");
         }
         if (await _plans.TryRecordRebuildAsync(found, cancellation))
         {
