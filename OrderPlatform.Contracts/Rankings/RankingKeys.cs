@@ -18,7 +18,7 @@ public static class RankingKeys
     /// </summary>
     public const string State = Prefix + "state:2";
 
-    /// <summary>The generation that a rebuild is making beside the one of <see cref="State"/>.</summary>
+    /// <summary>The generation that a rebuild is making beside the one of <see cref="State"/>: <c>{generation} {rebuild}</c>.</summary>
     public const string Shadow = Prefix + "shadow";
 
     /// <summary>While it is there, nothing is written to the generation of <see cref="State"/>: the shadow is about to take its place.</summary>

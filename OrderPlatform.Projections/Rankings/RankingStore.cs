@@ -84,26 +84,25 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
         }
     }
 
-    /// <summary>Removes everything of every other generation, except of the one that a rebuild is making.</summary>
-    public async Task RemoveOthersAsync(string generation, CancellationToken cancellation)
+    /// <summary>Removes everything of every other generation, in chunks, so that nobody waits for long.</summary>
+    /// <param name="shadow">The generation that a rebuild is making, which stays; null for none.</param>
+    public async Task RemoveOthersAsync(string generation, string? shadow, CancellationToken cancellation)
     {
-        var shadow = (string?)await Database.StringGetAsync(RankingKeys.Shadow).WaitAsync(Bound, cancellation);
-        string[] kept = [RankingKeys.State, RankingKeys.Shadow, RankingKeys.Of(generation), .. shadow is null ? [] : (string[])[RankingKeys.Of(shadow)]];
-        await RemoveAsync(RankingKeys.Prefix, key => !kept.Any(prefix => key.StartsWith(prefix, StringComparison.Ordinal)), cancellation);
-    }
-
-    /// <summary>Removes keys in chunks, so that nobody waits for long.</summary>
-    public async Task RemoveAsync(string prefix, Func<string, bool> which, CancellationToken cancellation)
-    {
+        string[] kept = [RankingKeys.State, RankingKeys.Shadow, RankingKeys.Hold, RankingKeys.Of(generation), .. shadow is null ? [] : (string[])[RankingKeys.Of(shadow)]];
         foreach (var endpoint in redis.GetEndPoints())
         {
-            var old = redis.GetServer(endpoint).Keys(Database.Database, prefix + "*", CleaningChunk).Where(key => which(key!));
+            var old = redis.GetServer(endpoint).Keys(Database.Database, RankingKeys.Prefix + "*", CleaningChunk)
+                .Where(key => !kept.Any(prefix => ((string)key!).StartsWith(prefix, StringComparison.Ordinal)));
             foreach (var chunk in old.Chunk(CleaningChunk))
             {
                 await Database.KeyDeleteAsync(chunk).WaitAsync(Bound, cancellation);
             }
         }
     }
+
+    /// <summary>The generation that a rebuild is making; null when there is none.</summary>
+    public async Task<string?> ShadowAsync(CancellationToken cancellation) =>
+        ((string?)await Database.StringGetAsync(RankingKeys.Shadow).WaitAsync(Bound, cancellation))?.Split(' ')[0];
 
     private async Task RunAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellation)
     {

@@ -14,7 +14,7 @@ namespace OrderPlatform.Projections.Rankings;
 /// kept as a plan in Redis and then run there, part by part. A plan that is still there is run once more before anything else, as
 /// decision 6 has it.
 /// </summary>
-internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider clock, ILogger log, string generation, long epoch) : ISink
+internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider clock, ILogger log, long epoch) : ISink
 {
     // ids in one command, and commands in one part of a plan: a part runs alone, and is well below a page of Garnet's log
     private const int CommandIds = 500;
@@ -34,14 +34,20 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
 
     public TimeSpan Linger => TimeSpan.FromMilliseconds(2);
 
-    /// <summary>The shadow's state.</summary>
-    public static string StateOf(string generation) => RankingKeys.Of(generation) + "state";
+    /// <summary>What it writes.</summary>
+    public string Generation { get; set; } = "";
 
-    private RedisKey State => StateOf(generation);
+    private RedisKey State => StateOf(Generation);
 
-    private RedisKey Plan => RankingKeys.Of(generation) + "plan";
+    private RedisKey Plan => PlanOf(Generation);
 
     private IDatabase Database => redis.GetDatabase();
+
+    /// <summary>The state of a generation that is being made.</summary>
+    public static string StateOf(string generation) => RankingKeys.Of(generation) + "state";
+
+    /// <summary>The plan of a generation that is being made.</summary>
+    public static string PlanOf(string generation) => RankingKeys.Of(generation) + "plan";
 
     public async Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation)
     {
@@ -89,7 +95,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
 
     private async Task<Dictionary<string, string>> TakeAsync(CancellationToken cancellation)
     {
-        var answer = await Database.EvaluateAsync(ShadowScripts.Take, [State], [generation, epoch], Bound, cancellation);
+        var answer = await Database.EvaluateAsync(ShadowScripts.Take, [State], [Generation, epoch], Bound, cancellation);
         var state = ((string[])answer!).Chunk(2).ToDictionary(field => field[0], field => field[1]);
         return state.Count > 0 ? state : throw Lost();
     }
@@ -135,7 +141,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     private async Task<Dictionary<string, int>> SequencesAsync(string[] orderIds, CancellationToken cancellation)
     {
         var chunks = orderIds.Chunk(CommandIds).ToList();
-        var found = await Task.WhenAll(chunks.Select(ids => Database.StringGetAsync([.. ids.Select(id => (RedisKey)RankingKeys.Order(generation, id))]))).WaitAsync(Bound, cancellation);
+        var found = await Task.WhenAll(chunks.Select(ids => Database.StringGetAsync([.. ids.Select(id => (RedisKey)RankingKeys.Order(Generation, id))]))).WaitAsync(Bound, cancellation);
         var sequences = new Dictionary<string, int>(orderIds.Length);
         foreach (var (ids, entries) in chunks.Zip(found))
         {
@@ -154,7 +160,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     {
         var slices =
             from ranking in changes.Rankings
-            let key = RankingKeys.Ranking(generation, ranking.Key.Kind, ranking.Key.Window)
+            let key = RankingKeys.Ranking(Generation, ranking.Key.Kind, ranking.Key.Window)
             from slice in ranking.Value.Chunk(CommandIds)
             select CommandsAsync(key, slice, RankingChanges.ExpiryOf(ranking.Key.Window), cancellation);
         return (await Task.WhenAll(slices)).SelectMany(commands => commands);
@@ -189,7 +195,7 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     }
 
     private IEnumerable<string[]> EntryCommands(Dictionary<string, CachedStatus> entries) =>
-        entries.Chunk(CommandIds).Select(chunk => (string[])["MSET", .. chunk.SelectMany(entry => new[] { RankingKeys.Order(generation, entry.Key), entry.Value.ToString() })]);
+        entries.Chunk(CommandIds).Select(chunk => (string[])["MSET", .. chunk.SelectMany(entry => new[] { RankingKeys.Order(Generation, entry.Key), entry.Value.ToString() })]);
 
     private static ProgressLostException Lost() => new("Another process goes on with the rebuild, or Redis was emptied.");
 

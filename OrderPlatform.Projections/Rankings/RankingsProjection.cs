@@ -50,7 +50,7 @@ public sealed class RankingsProjection : ISink
         var (generation, offsets) = await _store.ResumeAsync(cancellation);
         if (offsets.Count == 0)
         {
-            await _store.RemoveOthersAsync(generation, cancellation);
+            await _store.RemoveOthersAsync(generation, await _store.ShadowAsync(cancellation), cancellation);
         }
         _generation = generation;
         _progress.Clear();

@@ -21,29 +21,31 @@ internal sealed class RankingsShadow : IShadow
     private readonly TimeProvider _clock;
     private readonly RankingStore _store;
     private readonly RankingsBuilder _builder;
-    private readonly string _generation;
+    private readonly string _rebuild;
 
     public RankingsShadow(IConnectionMultiplexer redis, TimeProvider clock, ILogger<RankingsProjection> log, Guid rebuild, long epoch)
     {
         (_redis, _clock, _store) = (redis, clock, new RankingStore(redis));
-        _generation = rebuild.ToString("N")[..12];
-        _builder = new RankingsBuilder(redis, clock, log, _generation, epoch);
+        _rebuild = rebuild.ToString("N");
+        _builder = new RankingsBuilder(redis, clock, log, epoch);
     }
 
     public ISink Sink => _builder;
 
-    private RedisKey State => RankingsBuilder.StateOf(_generation);
+    private RedisKey State => RankingsBuilder.StateOf(_builder.Generation);
 
     private IDatabase Database => _redis.GetDatabase();
 
     public async Task CreateAsync(CancellationToken cancellation)
     {
-        await Database.StringSetAsync(RankingKeys.Shadow, _generation).WaitAsync(Bound, cancellation);
-        if (!await Database.KeyExistsAsync(State).WaitAsync(Bound, cancellation))
+        if (await GenerationAsync(cancellation) is { } generation && await Database.KeyExistsAsync(RankingsBuilder.StateOf(generation)).WaitAsync(Bound, cancellation))
         {
-            // rankings without their progress are no beginning
-            await _store.RemoveAsync(RankingKeys.Of(_generation), _ => true, cancellation);
+            _builder.Generation = generation;
+            return;
         }
+        // rankings without their progress are no beginning
+        _builder.Generation = Guid.NewGuid().ToString("N")[..8];
+        await Database.StringSetAsync(RankingKeys.Shadow, $"{_builder.Generation} {_rebuild}").WaitAsync(Bound, cancellation);
     }
 
     public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => _builder.SkipToAsync(offsets, cancellation);
@@ -55,15 +57,15 @@ internal sealed class RankingsShadow : IShadow
     public Task<StoreSummary> SummarizeAsync(CancellationToken cancellation) => SummarizeAsync(State, cancellation);
 
     public async Task<bool> IsSwappedAsync(CancellationToken cancellation) =>
-        (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation).WaitAsync(Bound, cancellation) == _generation;
+        await GenerationAsync(cancellation) is { } generation && (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation).WaitAsync(Bound, cancellation) == generation;
 
     public async Task<bool> TrySwapAsync(Func<IReadOnlyDictionary<int, long>, Task> advanceAsync, CancellationToken cancellation)
     {
         // goes away by itself, should we die here
-        await Database.StringSetAsync(RankingKeys.Hold, _generation, Rebuild.LongestHold).WaitAsync(Bound, cancellation);
+        await Database.StringSetAsync(RankingKeys.Hold, _builder.Generation, Rebuild.LongestHold).WaitAsync(Bound, cancellation);
         var (_, live) = await _store.ResumeAsync(cancellation);
         await advanceAsync(live);
-        var answer = (string?)await Database.EvaluateAsync(ShadowScripts.Swap, [RankingKeys.State, State, RankingKeys.Hold], [_generation], Bound, cancellation);
+        var answer = (string?)await Database.EvaluateAsync(ShadowScripts.Swap, [RankingKeys.State, State, RankingKeys.Hold], [_builder.Generation], Bound, cancellation);
         await Database.KeyDeleteAsync(RankingKeys.Hold).WaitAsync(Bound, cancellation);
         return answer switch
         {
@@ -75,13 +77,21 @@ internal sealed class RankingsShadow : IShadow
 
     public async Task DropAsync(CancellationToken cancellation)
     {
-        await Database.KeyDeleteAsync([RankingKeys.Shadow, State]).WaitAsync(Bound, cancellation);
+        // the state first: what is without one is no shadow any more; the name last, since a swap is known by it
+        if (await GenerationAsync(cancellation) is { } generation)
+        {
+            await Database.KeyDeleteAsync([RankingsBuilder.StateOf(generation), RankingsBuilder.PlanOf(generation)]).WaitAsync(Bound, cancellation);
+        }
         if (await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation).WaitAsync(Bound, cancellation) is { IsNull: false } live)
         {
-            await _store.RemoveOthersAsync(live!, cancellation);
+            await _store.RemoveOthersAsync(live!, shadow: null, cancellation);
         }
-        await Database.KeyDeleteAsync(RankingKeys.Of(_generation) + "plan").WaitAsync(Bound, cancellation);
+        await Database.KeyDeleteAsync(RankingKeys.Shadow).WaitAsync(Bound, cancellation);
     }
+
+    // the generation that this rebuild makes, or has made
+    private async Task<string?> GenerationAsync(CancellationToken cancellation) =>
+        ((string?)await Database.StringGetAsync(RankingKeys.Shadow).WaitAsync(Bound, cancellation))?.Split(' ') is [var generation, var rebuild] && rebuild == _rebuild ? generation : null;
 
     private async Task<StoreSummary> SummarizeAsync(RedisKey state, CancellationToken cancellation)
     {

@@ -42,7 +42,7 @@ public sealed class RankingsShadowTests : IDisposable
         await BuildAsync(rankings, records);
         await rankings.ShouldEqualAsync(live.Orders);
 
-        (await ShadowOf(rankings).TrySwapAsync(_ => Task.CompletedTask, Cancellation)).ShouldBeTrue();
+        (await (await ShadowAsync(rankings)).TrySwapAsync(_ => Task.CompletedTask, Cancellation)).ShouldBeTrue();
 
         await rankings.ShouldEqualAsync(history.Orders);
         (await ShadowOf(rankings).IsSwappedAsync(Cancellation)).ShouldBeTrue();
@@ -77,7 +77,7 @@ public sealed class RankingsShadowTests : IDisposable
         await rankings.ResumeAsync();
         await BuildAsync(rankings, history.Records());
 
-        var swapping = await ShadowOf(rankings).TrySwapAsync(
+        var swapping = await (await ShadowAsync(rankings)).TrySwapAsync(
             async offsets =>
             {
                 offsets.Values.Sum().ShouldBe(0);
@@ -95,12 +95,18 @@ public sealed class RankingsShadowTests : IDisposable
 
     private RankingsShadow ShadowOf(RankingsInRedis rankings) => new(rankings.Connection, TimeProvider.System, NullLogger<RankingsProjection>.Instance, _id, epoch: 1);
 
-    private RankingsBuilder BuilderOf(RankingsInRedis rankings, long epoch) => new(rankings.Connection, TimeProvider.System, NullLogger.Instance, _id.ToString("N")[..12], epoch);
+    private RankingsBuilder BuilderOf(RankingsInRedis rankings, long epoch) => new(rankings.Connection, TimeProvider.System, NullLogger.Instance, epoch) { Generation = "shadow" };
 
-    private async Task BuildAsync(RankingsInRedis rankings, List<Record> records)
+    private async Task<RankingsShadow> ShadowAsync(RankingsInRedis rankings)
     {
         var shadow = ShadowOf(rankings);
         await shadow.CreateAsync(Cancellation);
+        return shadow;
+    }
+
+    private async Task BuildAsync(RankingsInRedis rankings, List<Record> records)
+    {
+        var shadow = await ShadowAsync(rankings);
         var progress = await shadow.Sink.ResumeAsync(Partitions, Cancellation);
         var left = records.Where(record => record.Source.Offset.Value >= progress[record.Source.TopicPartition]).ToList();
         for (var done = 0; done < left.Count;)
