@@ -4,6 +4,7 @@ using OrderPlatform.Bench.Chaos;
 using OrderPlatform.Bench.Engines;
 using OrderPlatform.Bench.Import;
 using OrderPlatform.Bench.Load;
+using OrderPlatform.Bench.Rebuilding;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.Getting;
 
@@ -72,6 +73,26 @@ root.Add(chaos);
 var placing = new Command("orders", "POST /orders beside the same SQL by Npgsql alone, on a running standalone host; its relay and projections are stopped meanwhile") { results };
 placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(results)!, cancellation));
 root.Add(placing);
+
+var projection = new Argument<string>("projection") { Description = "order-view, rankings or sales-facts" };
+var reason = new Option<string>("--reason") { Description = "Why, for the list of rebuilds", DefaultValueFactory = _ => "asked for on the command line" };
+var onlyCompare = new Option<bool>("--only-compare") { Description = "Build and compare; the live store stays" };
+var fromOffset = new Option<long?>("--from-offset") { Description = "No rebuild: feed the live projection again from this offset of every partition on" };
+var fromTime = new Option<string?>("--from-time") { Description = "No rebuild: feed it again from this time on (ISO 8601)" };
+var rebuild = new Command("rebuild", "Rebuilds a projection beside the live one, compares both and swaps them, without an interruption") { projection, reason, onlyCompare, fromOffset, fromTime, api, apiKey };
+rebuild.SetAction((parsed, cancellation) => RebuildCommand.RunAsync(
+    RunningHost.Find(parsed.GetValue(api), parsed.GetValue(apiKey)), parsed.GetValue(projection)!, parsed.GetValue(reason)!, parsed.GetValue(onlyCompare),
+    parsed.GetValue(fromOffset), parsed.GetValue(fromTime), cancellation));
+root.Add(rebuild);
+
+var events = new Option<int>("--events") { Description = "Events that are put into Kafka first; 0 takes those that are there", DefaultValueFactory = _ => 1_000_000 };
+var rebuildSpeed = new Command("rebuild-speed", "How fast each projection is rebuilt from Kafka, on an idle running standalone host") { events, results };
+rebuildSpeed.SetAction(async (parsed, cancellation) =>
+{
+    Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
+    return await RebuildBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(events), parsed.GetValue(results)!, cancellation);
+});
+root.Add(rebuildSpeed);
 
 try
 {

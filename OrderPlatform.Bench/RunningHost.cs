@@ -27,6 +27,10 @@ public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile, s
     /// <exception cref="BenchException">Only the Api is known.</exception>
     public Uri ClickHouse => new(FromFile("clickhouse"));
 
+    /// <summary>The projections' own address.</summary>
+    /// <exception cref="BenchException">Only the Api is known.</exception>
+    public Uri Projections => new(FromFile("projections"));
+
     /// <summary>The host that the command line names, else the running one of this repository.</summary>
     /// <exception cref="BenchException">There is none; the message names the mend.</exception>
     public static RunningHost Find(string? api, string? apiKey)

@@ -56,5 +56,29 @@ public static class PostgresProgress
         }
     }
 
+    /// <summary>Moves the progress forward without a batch: what lies between is in the store by another way.</summary>
+    public static async Task SkipToAsync(NpgsqlDataSource source, string projection, string topic, IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand(
+            """
+            INSERT INTO projection_progress AS progress (projection, topic, partition, next_offset) SELECT $1, $2, partition, next_offset FROM unnest($3, $4) AS given (partition, next_offset)
+            ON CONFLICT (projection, topic, partition) DO UPDATE SET next_offset = excluded.next_offset WHERE progress.next_offset < excluded.next_offset
+            """);
+        command.Parameters.AddRange((NpgsqlParameter[])[new() { Value = projection }, new() { Value = topic }, new() { Value = offsets.Keys.ToArray() }, new() { Value = offsets.Values.ToArray() }]);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    /// <summary>Sets the progress back, where it is further: the consumer notices, and reads again from there. Repeats drop by their sequence.</summary>
+    public static async Task ResetAsync(NpgsqlDataSource source, string projection, IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand(
+            """
+            UPDATE projection_progress AS progress SET next_offset = given.next_offset FROM unnest($2, $3) AS given (partition, next_offset)
+            WHERE progress.projection = $1 AND progress.partition = given.partition AND progress.next_offset > given.next_offset
+            """);
+        command.Parameters.AddRange((NpgsqlParameter[])[new() { Value = projection }, new() { Value = offsets.Keys.ToArray() }, new() { Value = offsets.Values.ToArray() }]);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
     private static long NextOffset(IEnumerable<Record> partition) => partition.Max(record => record.Source.Offset.Value) + 1;
 }

@@ -3,6 +3,7 @@ using OrderPlatform.Consuming;
 using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
+using OrderPlatform.Projections.Rebuilding;
 using OrderPlatform.Projections.SalesFacts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -26,6 +27,7 @@ builder.Services.AddProjection<SalesFactsProjection>();
 builder.Services.AddProjection<RankingsProjection>();
 
 builder.Services.AddAuditing().AddHostedService(services => services.GetRequiredService<Auditor>());
+builder.Services.AddRebuilding();
 
 var app = builder.Build();
 app.Services.GetRequiredService<ProjectionState>().Count(app.Services.GetRequiredService<ServiceLevelRecorder>());

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
 using OrderPlatform.Api.Operations;
+using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 
 namespace OrderPlatform.Api.Description;
@@ -21,6 +22,7 @@ internal static class Parameters
         ["q"] = ("Words, or parts of them, that an order must have all of.", Text()),
         ["grain"] = ("How long a period is.", OneOf("hour", "day")),
         ["window"] = ("Over which days, by UTC date; all when left out.", OneOf("today", "30d", "all")),
+        ["name"] = ("The projection.", OneOf([.. RebuildableProjections.All])),
         ["kind"] = ("Of what.", OneOf("products", "customers")),
         ["currency"] = ("Amounts of this currency only; USD when left out.", Text()),
         ["from"] = ("From this time on.", Time()),

@@ -8,6 +8,7 @@ using OrderPlatform.Api.Inventory;
 using OrderPlatform.Api.Operations;
 using OrderPlatform.Api.Orders;
 using OrderPlatform.Api.Products;
+using OrderPlatform.Api.Rebuilds;
 
 namespace OrderPlatform.Api.Description;
 
@@ -27,6 +28,8 @@ internal static class Schemas
         [typeof(DiscardRequest)] = """{"reason":"a test record that nobody needs"}""",
         [typeof(RequestAuditsRequest)] = """{"audits":["order-view","rankings"]}""",
         [typeof(RepairViolationsRequest)] = """{"reason":"the disk of the search database was swapped"}""",
+        [typeof(RequestRebuildRequest)] = """{"projection":"rankings","reason":"checking after the incident of Monday"}""",
+        [typeof(ResetProjectionRequest)] = """{"time":"2026-01-31T12:00:00Z","reason":"records of that hour were skipped"}""",
         [typeof(Problem)] = """{"title":"Bad Request","status":400,"detail":"currency: is required.","instance":"/orders","errors":{"currency":["is required."]}}""",
         [typeof(ChangeCustomerRequest)] = """{"address":"12 St James's Square, London"}""",
     };

@@ -2,6 +2,7 @@ using OrderPlatform.Api.Http;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
 using Npgsql;
 using StackExchange.Redis;
 
@@ -17,6 +18,13 @@ public sealed record OrderStanding(string Id, OrderStatus Status, int Version);
 /// </summary>
 internal static class GetOrderStatus
 {
+    // one look, so that no generation is taken away between two
+    private const string Read =
+        """
+        local generation = redis.call('HGET', KEYS[1], 'generation')
+        return generation and redis.call('GET', '{rankings}:' .. generation .. ':order:' .. ARGV[1])
+        """;
+
     // a cache that takes longer than the database is none
     private static readonly TimeSpan CacheBound = TimeSpan.FromMilliseconds(100);
 
@@ -37,7 +45,7 @@ internal static class GetOrderStatus
         try
         {
             return redis.IsConnected
-                ? CachedStatus.Parse(await redis.GetDatabase().StringGetAsync(RankingKeys.Order(orderId)).WaitAsync(CacheBound, cancellation))
+                ? CachedStatus.Parse((string?)await redis.GetDatabase().EvaluateAsync(Read, [RankingKeys.State], [orderId], CacheBound, cancellation))
                 : null;
         }
         catch (Exception e) when (e is RedisException or TimeoutException)

@@ -12,14 +12,16 @@ internal sealed class RedisReader(string address) : IAsyncDisposable
     /// <summary>The status entries of orders; null for one that has none.</summary>
     /// <exception cref="RedisException">Redis is away.</exception>
     public Task<IReadOnlyList<CachedStatus?>> StatusesAsync(IEnumerable<string> orders) => ReadAsync<IReadOnlyList<CachedStatus?>>(async database =>
-        [.. (await database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(order))])).Select(entry => CachedStatus.Parse(entry))]);
+    {
+        var generation = await GenerationAsync(database);
+        return [.. (await database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(generation, order))])).Select(entry => CachedStatus.Parse(entry))];
+    });
 
     /// <summary>Orders that count and their money, over all time and in one currency.</summary>
     /// <exception cref="RedisException">Redis is away.</exception>
     public Task<(long Orders, decimal Money)> TotalAsync(string currency) => ReadAsync(async database =>
     {
-        var generation = (string?)await database.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
-        var key = RankingKeys.Ranking(generation ?? "", RankingKeys.Totals, RankingKeys.All);
+        var key = RankingKeys.Ranking(await GenerationAsync(database), RankingKeys.Totals, RankingKeys.All);
         return ((long)await database.HashGetAsync(key + RankingKeys.Orders, currency), -(decimal)(await database.SortedSetScoreAsync(key, currency) ?? 0) / 100);
     });
 
@@ -29,6 +31,8 @@ internal sealed class RedisReader(string address) : IAsyncDisposable
         _redis?.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    private static async Task<string> GenerationAsync(IDatabase database) => (string?)await database.HashGetAsync(RankingKeys.State, RankingKeys.Generation) ?? "";
 
     private async Task<T> ReadAsync<T>(Func<IDatabase, Task<T>> read)
     {

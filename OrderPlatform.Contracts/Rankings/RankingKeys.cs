@@ -12,8 +12,17 @@ public static class RankingKeys
     /// <summary>Everything begins with this.</summary>
     public const string Prefix = "{rankings}:";
 
-    /// <summary>Hash: <see cref="Generation"/>, the plan of a write that has begun, and offset and time of completeness of each partition.</summary>
-    public const string State = Prefix + "state";
+    /// <summary>
+    /// Hash: <see cref="Generation"/>, the plan of a write that has begun, and offset and time of completeness of each partition.
+    /// Its name has a version: what another one has written is not read, but built again.
+    /// </summary>
+    public const string State = Prefix + "state:2";
+
+    /// <summary>The generation that a rebuild is making beside the one of <see cref="State"/>: <c>{generation} {rebuild}</c>.</summary>
+    public const string Shadow = Prefix + "shadow";
+
+    /// <summary>While it is there, nothing is written to the generation of <see cref="State"/>: the shadow is about to take its place.</summary>
+    public const string Hold = Prefix + "hold";
 
     /// <summary>Field of <see cref="State"/>: names the keys that belong to its offsets.</summary>
     public const string Generation = "generation";
@@ -55,7 +64,10 @@ public static class RankingKeys
     /// <param name="generation">The value of <see cref="Generation"/>.</param>
     /// <param name="kind">Products, Customers, Totals or Statuses, the first two with the currency.</param>
     /// <param name="window">All, a day, or a month.</param>
-    public static string Ranking(string generation, string kind, string window) => $"{Prefix}{generation}:{kind}:{window}";
+    public static string Ranking(string generation, string kind, string window) => $"{Of(generation)}{kind}:{window}";
+
+    /// <summary>All keys of a generation begin with this.</summary>
+    public static string Of(string generation) => $"{Prefix}{generation}:";
 
     /// <summary>A kind of ranking that has one for each currency.</summary>
     public static string In(string kind, string currency) => $"{kind}:{currency}";
@@ -67,5 +79,5 @@ public static class RankingKeys
     public static string Month(DateOnly day) => day.ToString("yyyy-MM", CultureInfo.InvariantCulture);
 
     /// <summary>An order's status; the value is a <see cref="CachedStatus"/>.</summary>
-    public static string Order(string orderId) => $"{Prefix}order:{orderId}";
+    public static string Order(string generation, string orderId) => $"{Of(generation)}order:{orderId}";
 }

@@ -51,7 +51,7 @@ internal sealed class OrderViewAudit(
     }
 
     private static string? WrongSearchText(OrderRow row, string text) =>
-        OrderViewProjection.SearchText(row.Id, row.State.CustomerId, row.Items) == text ? null : $"the search text {text}";
+        OrderViewRow.SearchTextOf(row.Id, row.State.CustomerId, row.Items) == text ? null : $"the search text {text}";
 
     // The row as the replay makes it, no further than the projection has come with the order: what comes then goes on from there.
     private async Task<string> RewriteAsync(Guid id, int sequence, CancellationToken cancellation)
@@ -87,7 +87,7 @@ internal sealed class OrderViewAudit(
                 new() { Value = id }, new() { Value = last.Happened.CustomerId }, new() { Value = last.Happened.Currency }, new() { Value = last.Happened.NewStatus.ToString() },
                 new() { Value = last.Happened.TotalAmount }, new() { Value = last.Sequence },
                 new() { Value = JsonSerializer.SerializeToUtf8Bytes(items, PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb },
-                new() { Value = last.Happened.OrderedAt }, new() { Value = last.OccurredAt }, new() { Value = OrderViewProjection.SearchText(id, last.Happened.CustomerId, items) },
+                new() { Value = last.Happened.OrderedAt }, new() { Value = last.OccurredAt }, new() { Value = OrderViewRow.SearchTextOf(id, last.Happened.CustomerId, items) },
             },
         };
         await insert.ExecuteNonQueryAsync(cancellation);

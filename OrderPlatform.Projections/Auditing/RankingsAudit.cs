@@ -137,7 +137,7 @@ internal sealed class RankingsAudit(
             try
             {
                 await comparison.Probe.BeginAsync(cancellation);
-                comparison.Vector = (await comparison.Probe.EntriesAsync([RankingKeys.Order("")], cancellation)).Vector;
+                comparison.Vector = (await comparison.Probe.EntriesAsync([RankingKeys.Order(comparison.Probe.Generation, "")], cancellation)).Vector;
                 comparison.End = await comparison.Replay.EndAsync(cancellation);
                 await comparison.Replay.AdvanceAsync(comparison.Vector, cancellation);
                 return comparison;
@@ -153,18 +153,16 @@ internal sealed class RankingsAudit(
         public async Task EntriesAsync(Func<Entry, Task> compared, CancellationToken cancellation)
         {
             var known = Replay.Orders.Keys.ToList();
-            var surplus = Probe.Keys(RankingKeys.Order("")).Select(IdOf).Where(entry => entry.Id is not { } id || !Replay.Orders.ContainsKey(id));
-            foreach (var chunk in known.Select(id => ((Guid?)id, RankingKeys.Order(id.ToString("D")))).Concat(surplus.ToList()).Chunk(RankingsProbe.Chunk))
+            var surplus = Probe.Keys(RankingKeys.Order(Probe.Generation, "")).Select(IdOf).Where(entry => entry.Id is not { } id || !Replay.Orders.ContainsKey(id));
+            foreach (var chunk in known.Select(id => ((Guid?)id, RankingKeys.Order(Probe.Generation, id.ToString("D")))).Concat(surplus.ToList()).Chunk(RankingsProbe.Chunk))
             {
                 var probed = await Probe.EntriesAsync([.. chunk.Select(entry => entry.Item2)], cancellation);
                 await Replay.AdvanceAsync(probed.Vector, cancellation);
                 foreach (var ((id, key), found) in chunk.Zip(probed.Values))
                 {
                     OrderState? state = id is { } order && Replay.Orders.TryGetValue(order, out var replayed) ? replayed : null;
-                    var expected = state is { } right ? new CachedStatus(Probe.Generation, right.Version, right.Status).ToString() : null;
-                    // what another generation has left is written over when its order changes, and read by nobody
-                    var current = CachedStatus.Parse(found) is { } entry && entry.Generation != Probe.Generation ? null : found;
-                    await compared(new Entry(id, key, state, expected, current));
+                    var expected = state is { } right ? new CachedStatus(right.Version, right.Status).ToString() : null;
+                    await compared(new Entry(id, key, state, expected, found));
                 }
             }
         }
@@ -172,8 +170,8 @@ internal sealed class RankingsAudit(
         /// <summary>Compares every row of every ranking that is asked for.</summary>
         public async Task RankingsAsync(Func<RankingRowComparison, Task> compared, CancellationToken cancellation)
         {
-            var prefix = RankingKeys.Ranking(Probe.Generation, "", "")[..^1];
-            var there = Probe.Keys(prefix).Select(key => key.EndsWith(RankingKeys.Orders, StringComparison.Ordinal) ? key[prefix.Length..^RankingKeys.Orders.Length] : key[prefix.Length..])
+            var prefix = RankingKeys.Of(Probe.Generation);
+            var there = Probe.Keys(prefix).Where(key => !key.StartsWith(RankingKeys.Order(Probe.Generation, ""), StringComparison.Ordinal)).Select(key => key.EndsWith(RankingKeys.Orders, StringComparison.Ordinal) ? key[prefix.Length..^RankingKeys.Orders.Length] : key[prefix.Length..])
                 .Select(name => (Kind: name[..name.LastIndexOf(':')], Window: name[(name.LastIndexOf(':') + 1)..]));
             foreach (var (kind, window) in _reference.Rankings.Union(there).Where(IsAskedFor).ToList())
             {
@@ -196,6 +194,6 @@ internal sealed class RankingsAudit(
         private bool IsAskedFor((string Kind, string Window) ranking) =>
             !DateOnly.TryParseExact(ranking.Window, "yyyy-MM-dd", out var day) || day >= _reference.FirstDay;
 
-        private static (Guid? Id, string Key) IdOf(string key) => (Guid.TryParse(key[RankingKeys.Order("").Length..], out var id) ? id : null, key);
+        private (Guid? Id, string Key) IdOf(string key) => (Guid.TryParse(key[RankingKeys.Order(Probe.Generation, "").Length..], out var id) ? id : null, key);
     }
 }

@@ -209,7 +209,7 @@ internal sealed class SalesFactsAudit(
         if (facts.Count > 0)
         {
             // a token of its own: what was deleted must not be taken for a repeat
-            await new SalesFacts.FactsTable(clickHouse).InsertAsync($"repair-{Guid.NewGuid():N}", SalesFacts.FactsTable.Rows(plan, facts), cancellation);
+            await new SalesFacts.FactsTable(clickHouse).InsertAsync($"repair-{Guid.NewGuid():N}", SalesFacts.FactRows.Of(plan, facts), cancellation);
         }
     }
 

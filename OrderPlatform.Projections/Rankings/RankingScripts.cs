@@ -11,6 +11,12 @@ internal static class RankingScripts
     /// <summary>Nothing was done: the store is not as this consumer left it.</summary>
     public const string Lost = "LOST";
 
+    /// <summary>Nothing was done: a rebuild is about to take the place of these rankings.</summary>
+    public const string Held = "HELD";
+
+    /// <summary>Nothing was done: a write that was cut off has to be finished first.</summary>
+    public const string Unfinished = "UNFINISHED";
+
     /// <summary>
     /// ARGV[1]: name of a new generation, for a store that has none. Gives the state's fields and values. On Garnet a FLUSHALL can come
     /// between two commands of a script: what the later ones left is offsets without a generation, whose data are gone.
@@ -31,6 +37,7 @@ internal static class RankingScripts
         """
         local state, batch = KEYS[1], cjson.decode(ARGV[1])
         if redis.call('HGET', state, 'generation') ~= batch.generation or (redis.call('HGET', state, 'plan') or '') ~= '' then return 'LOST' end
+        if redis.call('EXISTS', '{rankings}:hold') == 1 then return 'HELD' end
 
         local expected, done, commit = true, true, {'HSET', state, 'plan', ''}
         for partition, offset in pairs(batch.offsets) do
@@ -88,5 +95,18 @@ internal static class RankingScripts
         end
         redis.call(unpack(untils))
         return 'WRITTEN'
+        """;
+
+    /// <summary>ARGV: partition and offset in turn. An offset that is further goes back to it.</summary>
+    public const string Reset =
+        """
+        if (redis.call('HGET', KEYS[1], 'plan') or '') ~= '' then return 'UNFINISHED' end
+        local back = {'HSET', KEYS[1], 'plan', ''}
+        for i = 1, #ARGV, 2 do
+          local field = 'offset:' .. ARGV[i]
+          if tonumber(redis.call('HGET', KEYS[1], field) or '0') > tonumber(ARGV[i + 1]) then back[#back + 1], back[#back + 2] = field, ARGV[i + 1] end
+        end
+        redis.call(unpack(back))
+        return 'DONE'
         """;
 }

@@ -13,6 +13,7 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
 {
     private const int CleaningChunk = 500;
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
     private IDatabase Database => redis.GetDatabase();
 
@@ -33,13 +34,13 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     public async Task<Dictionary<string, int>> SequencesAsync(string generation, IReadOnlyList<string> orderIds, CancellationToken cancellation)
     {
         var current = Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
-        var entries = Database.StringGetAsync([.. orderIds.Select(id => (RedisKey)RankingKeys.Order(id))]);
+        var entries = Database.StringGetAsync([.. orderIds.Select(id => (RedisKey)RankingKeys.Order(generation, id))]);
         if (await current.WaitAsync(Bound, cancellation) != generation)
         {
             throw Lost();
         }
         return orderIds.Zip(await entries.WaitAsync(Bound, cancellation), (id, entry) => (Id: id, Entry: CachedStatus.Parse(entry)))
-            .Where(order => order.Entry?.Generation == generation)
+            .Where(order => order.Entry is not null)
             .ToDictionary(order => order.Id, order => order.Entry!.Sequence);
     }
 
@@ -64,6 +65,16 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
         [generation, until.ToUnixTimeMilliseconds(), .. partitions.SelectMany(partition => new RedisValue[] { partition.Partition, partition.Offset })],
         cancellation);
 
+    /// <summary>Sets the offsets back, where they are further.</summary>
+    public async Task ResetAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
+    {
+        RedisValue[] arguments = [.. offsets.SelectMany(partition => new RedisValue[] { partition.Key, partition.Value })];
+        while ((string?)await Database.EvaluateAsync(RankingScripts.Reset, [RankingKeys.State], arguments, Bound, cancellation) == RankingScripts.Unfinished)
+        {
+            await Task.Delay(Poll, cancellation); // a write that was cut off is finished by the next consumer
+        }
+    }
+
     /// <summary>Tells whoever listens. Nobody may rely on it.</summary>
     public void Announce(IEnumerable<string> messages)
     {
@@ -73,13 +84,15 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
         }
     }
 
-    /// <summary>Removes the rankings of every other generation.</summary>
-    public async Task RemoveOthersAsync(string generation, CancellationToken cancellation)
+    /// <summary>Removes everything of every other generation, in chunks, so that nobody waits for long.</summary>
+    /// <param name="shadow">The generation that a rebuild is making, which stays; null for none.</param>
+    public async Task RemoveOthersAsync(string generation, string? shadow, CancellationToken cancellation)
     {
+        string[] kept = [RankingKeys.State, RankingKeys.Shadow, RankingKeys.Hold, RankingKeys.Of(generation), .. shadow is null ? [] : (string[])[RankingKeys.Of(shadow)]];
         foreach (var endpoint in redis.GetEndPoints())
         {
             var old = redis.GetServer(endpoint).Keys(Database.Database, RankingKeys.Prefix + "*", CleaningChunk)
-                .Where(key => !IsCurrent(key!, generation));
+                .Where(key => !kept.Any(prefix => ((string)key!).StartsWith(prefix, StringComparison.Ordinal)));
             foreach (var chunk in old.Chunk(CleaningChunk))
             {
                 await Database.KeyDeleteAsync(chunk).WaitAsync(Bound, cancellation);
@@ -87,18 +100,20 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
         }
     }
 
-    // entries of orders say their generation themselves, and are written over
-    private static bool IsCurrent(string key, string generation) =>
-        key == RankingKeys.State
-        || key.StartsWith(RankingKeys.Order(""), StringComparison.Ordinal)
-        || key.StartsWith(RankingKeys.Ranking(generation, "", "")[..^1], StringComparison.Ordinal);
+    /// <summary>The generation that a rebuild is making; null when there is none.</summary>
+    public async Task<string?> ShadowAsync(CancellationToken cancellation) =>
+        ((string?)await Database.StringGetAsync(RankingKeys.Shadow).WaitAsync(Bound, cancellation))?.Split(' ')[0];
 
     private async Task RunAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellation)
     {
-        var answer = (string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation);
-        if (answer == RankingScripts.Lost)
+        while (true)
         {
-            throw Lost();
+            switch ((string?)await Database.EvaluateAsync(script, keys, arguments, Bound, cancellation))
+            {
+                case RankingScripts.Lost: throw Lost();
+                case RankingScripts.Held: await Task.Delay(Poll, cancellation); break;
+                default: return;
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.Consuming;
@@ -29,7 +30,7 @@ public sealed class RankingsProjection : ISink
     }
 
     /// <inheritdoc />
-    public string Name => "rankings";
+    public string Name => RebuildableProjections.Rankings;
 
     /// <inheritdoc />
     public string? Store => "redis";
@@ -49,7 +50,7 @@ public sealed class RankingsProjection : ISink
         var (generation, offsets) = await _store.ResumeAsync(cancellation);
         if (offsets.Count == 0)
         {
-            await _store.RemoveOthersAsync(generation, cancellation);
+            await _store.RemoveOthersAsync(generation, await _store.ShadowAsync(cancellation), cancellation);
         }
         _generation = generation;
         _progress.Clear();
@@ -104,7 +105,7 @@ public sealed class RankingsProjection : ISink
             }
             var happened = record.Read<OrderEvent>();
             _changes.Add(happened);
-            _orders[record.Key] = new CachedStatus(projection._generation, record.Sequence, happened.NewStatus);
+            _orders[record.Key] = new CachedStatus(record.Sequence, happened.NewStatus);
             Products += happened.Products.Count;
         }
 
@@ -131,6 +132,6 @@ public sealed class RankingsProjection : ISink
                 [.. ranking.Value.Values.Select(change => change.Cents)],
                 [.. ranking.Value.Values.Select(change => change.Orders)],
                 RankingChanges.ExpiryOf(ranking.Key.Window)?.ToUnixTimeSeconds().ToString()))],
-            _orders.ToDictionary(order => RankingKeys.Order(order.Key), order => order.Value.ToString()));
+            _orders.ToDictionary(order => RankingKeys.Order(projection._generation, order.Key), order => order.Value.ToString()));
     }
 }

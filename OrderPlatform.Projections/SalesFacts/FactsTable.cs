@@ -1,7 +1,6 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
-using OrderPlatform.Contracts.Events;
+using System.Text.RegularExpressions;
 using OrderPlatform.Consuming;
 using OrderPlatform.Consuming.DeadLetters;
 using OrderPlatform.ServiceDefaults.Clients;
@@ -11,10 +10,12 @@ namespace OrderPlatform.Projections.SalesFacts;
 /// <summary>ClickHouse's orders_analytics and what is summed from it (migrations clickhouse/0001).</summary>
 internal sealed class FactsTable(ClickHouseClient clickHouse)
 {
-    private static readonly string[] Targets = ["sales_hourly", "sales_daily", "sales_by_product", "orders_by_status"];
+    private static readonly string[] Tables = ["orders_analytics", "sales_hourly", "sales_daily", "sales_by_product", "orders_by_status"];
 
-    // ids asked for at once: they travel in the URL, where ClickHouse takes 128 KB a value (http_max_field_value_size)
-    private const int MaxIds = 1000;
+    // the ids of a batch are in the statement's text: 25,000 of them need 1 MB, where ClickHouse takes 256 KB otherwise
+    private static readonly Dictionary<string, string> LongStatement = new() { ["max_query_size"] = "16777216" };
+
+    private string Database => clickHouse.Connection.Database;
 
     /// <summary>
     /// Inserts facts as one block, which ClickHouse drops, in the table and in each target by itself, when it has taken the
@@ -33,7 +34,7 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
             ["max_threads"] = "1",
             ["max_insert_threads"] = "1",
         };
-        return clickHouse.InsertAsync("INSERT INTO orders_analytics FORMAT JSONEachRow", rows, settings, cancellation);
+        return clickHouse.InsertAsync(FactRows.Insert, rows, settings, cancellation);
     }
 
     /// <summary>Facts that are there.</summary>
@@ -55,43 +56,84 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
     /// <summary>The last sequence of each of the orders that has facts.</summary>
     public async Task<Dictionary<string, int>> LastSequencesAsync(IEnumerable<string> orders, CancellationToken cancellation)
     {
+        // a parameter travels in the URL, where ClickHouse takes 128 KB a value (http_max_field_value_size)
+        var sql = $"SELECT max(sequence), order_id FROM orders_analytics WHERE order_id IN ({string.Join(',', orders.Distinct().Select(Quoted))}) GROUP BY order_id FORMAT JSONCompactEachRow";
         var last = new Dictionary<string, int>();
-        foreach (var ids in orders.Distinct().Chunk(MaxIds))
+        foreach (var row in (await clickHouse.QueryAsync(sql, parameters: null, LongStatement, cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            var parameters = new Dictionary<string, string> { ["ids"] = $"[{string.Join(',', ids.Select(Quoted))}]" };
-            var rows = await clickHouse.QueryAsync("SELECT max(sequence), order_id FROM orders_analytics WHERE order_id IN {ids:Array(String)} GROUP BY order_id FORMAT JSONCompactEachRow", parameters, cancellation);
-            foreach (var row in rows.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            {
-                using var fields = JsonDocument.Parse(row);
-                last[fields.RootElement[1].GetString()!] = fields.RootElement[0].GetInt32();
-            }
+            using var fields = JsonDocument.Parse(row);
+            last[fields.RootElement[1].GetString()!] = fields.RootElement[0].GetInt32();
         }
         return last;
+    }
+
+    /// <summary>Makes an empty database of the same tables and views.</summary>
+    public async Task CopyToAsync(string database, CancellationToken cancellation)
+    {
+        await clickHouse.QueryAsync($"CREATE DATABASE IF NOT EXISTS {database}", parameters: null, cancellation);
+        foreach (var table in Tables)
+        {
+            await clickHouse.QueryAsync($"CREATE TABLE IF NOT EXISTS {database}.{table} AS {Database}.{table}", parameters: null, cancellation);
+        }
+        var views = await clickHouse.QueryAsync(
+            "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND engine = 'MaterializedView' FORMAT JSONCompactEachRow",
+            new Dictionary<string, string> { ["database"] = Database }, cancellation);
+        foreach (var view in views.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(row => JsonElement.Parse(row)[0].GetString()!))
+        {
+            var own = Regex.Replace(view, $@"(?<=[ (]){Regex.Escape(Database)}\.", database + ".").Replace("CREATE MATERIALIZED VIEW", "CREATE MATERIALIZED VIEW IF NOT EXISTS", StringComparison.Ordinal);
+            await clickHouse.QueryAsync(own, parameters: null, cancellation);
+        }
+    }
+
+    /// <summary>
+    /// Replaces every fact and every sum by those of another database: each table at one moment, without being empty in between
+    /// (https://clickhouse.com/docs/sql-reference/statements/alter/partition#replace-partition). Doing it again changes nothing.
+    /// </summary>
+    public async Task ReplaceByAsync(string database, CancellationToken cancellation)
+    {
+        foreach (var table in Tables)
+        {
+            await clickHouse.QueryAsync($"ALTER TABLE {table} REPLACE PARTITION tuple() FROM {database}.{table}", parameters: null, cancellation);
+        }
+    }
+
+    /// <summary>Removes a copy.</summary>
+    public Task DropCopyAsync(string database, CancellationToken cancellation) => clickHouse.QueryAsync($"DROP DATABASE IF EXISTS {database} SYNC", parameters: null, cancellation);
+
+    /// <summary>Number, money and hash of the facts up to a plan: what later plans have added does not count.</summary>
+    public async Task<(long Count, decimal Amount, string Hash)> SummarizeAsync(long plan, CancellationToken cancellation)
+    {
+        const string Summary =
+            """
+            SELECT count(), toDecimalString(sum(amount), 2), sum(cityHash64(order_id, sequence, customer_id, currency, ordered_at, orders, amount, products.id, products.quantity, products.amount, old_status, new_status, recorded_at))
+            FROM orders_analytics WHERE plan <= {plan:UInt64}
+            """;
+        var answer = await clickHouse.QueryAsync(Summary, new Dictionary<string, string> { ["plan"] = plan.ToString(CultureInfo.InvariantCulture) }, cancellation);
+        var fields = answer.Trim().Split('\t');
+        return (long.Parse(fields[0], CultureInfo.InvariantCulture), decimal.Parse(fields[1], CultureInfo.InvariantCulture), fields[2]);
+    }
+
+    /// <summary>A hash of every sum, merged or not.</summary>
+    public async Task<string> HashOfSumsAsync(CancellationToken cancellation)
+    {
+        const string Sums =
+            """
+            SELECT sum(hash) FROM (
+                SELECT cityHash64('hour', currency, period, sum(orders), sum(revenue), sum(facts)) AS hash FROM sales_hourly GROUP BY currency, period
+                UNION ALL SELECT cityHash64('day', currency, period, sum(orders), sum(revenue), sum(facts)) FROM sales_daily GROUP BY currency, period
+                UNION ALL SELECT cityHash64('product', currency, period, product_id, sum(quantity), sum(revenue), sum(facts)) FROM sales_by_product GROUP BY currency, period, product_id
+                UNION ALL SELECT cityHash64('status', status, sum(orders), sum(facts)) FROM orders_by_status GROUP BY status)
+            """;
+        return (await clickHouse.QueryAsync(Sums, parameters: null, cancellation)).Trim();
     }
 
     /// <summary>Removes every fact and every sum.</summary>
     public async Task TruncateAsync(CancellationToken cancellation)
     {
-        foreach (var table in Targets.Prepend("orders_analytics"))
+        foreach (var table in Tables)
         {
             await clickHouse.QueryAsync($"TRUNCATE TABLE {table}", parameters: null, cancellation);
         }
-    }
-
-    /// <summary>Facts as rows of the table.</summary>
-    /// <exception cref="PoisonRecordException">A record is no fact.</exception>
-    public static ReadOnlyMemory<byte> Rows(long plan, IReadOnlyList<Record> records)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using var json = new Utf8JsonWriter(buffer);
-        foreach (var record in records)
-        {
-            WriteRow(json, plan, record, record.Read<SalesFact>());
-            json.Flush();
-            json.Reset();
-            buffer.Write("\n"u8);
-        }
-        return buffer.WrittenMemory;
     }
 
     // a string in an array, as TabSeparated has it
@@ -99,36 +141,4 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
         $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
 
     private static long Number(string text) => long.Parse(text, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
-
-    private static void WriteRow(Utf8JsonWriter json, long plan, Record record, SalesFact fact)
-    {
-        json.WriteStartObject();
-        json.WriteString("order_id", record.Key);
-        json.WriteNumber("sequence", record.Sequence);
-        json.WriteString("customer_id", fact.CustomerId);
-        json.WriteString("currency", fact.Currency);
-        json.WriteString("ordered_at", Time(fact.OrderedAt));
-        json.WriteNumber("orders", fact.Orders);
-        json.WriteNumber("amount", fact.Amount);
-        WriteColumn(json, "products.id", fact.Products, product => json.WriteStringValue(product.ProductId));
-        WriteColumn(json, "products.quantity", fact.Products, product => json.WriteNumberValue(product.Quantity));
-        WriteColumn(json, "products.amount", fact.Products, product => json.WriteNumberValue(product.Amount));
-        json.WriteString("old_status", fact.OldStatus?.ToString() ?? "");
-        json.WriteString("new_status", fact.NewStatus.ToString());
-        json.WriteString("recorded_at", Time(record.RecordedAt));
-        json.WriteNumber("plan", plan);
-        json.WriteEndObject();
-    }
-
-    private static void WriteColumn(Utf8JsonWriter json, string name, IReadOnlyList<ProductDifference> products, Action<ProductDifference> write)
-    {
-        json.WriteStartArray(name);
-        foreach (var product in products)
-        {
-            write(product);
-        }
-        json.WriteEndArray();
-    }
-
-    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture);
 }

@@ -5,18 +5,22 @@ namespace OrderPlatform.Projections.SalesFacts;
 
 /// <summary>
 /// What is going to change in ClickHouse, recorded before it is done: an insert, said so exactly that anybody can repeat it,
-/// or the emptying that a rebuild begins with.
+/// the emptying that a rebuild from nothing begins with, or the swap that a rebuild beside the live facts ends with.
 /// </summary>
-/// <param name="Facts">Rows of the insert; 0 for a rebuild.</param>
-/// <param name="Ranges">The records of the insert, by partition; none for a rebuild.</param>
-internal sealed record Plan(int Facts, IReadOnlyList<PlannedRange> Ranges)
+/// <param name="Facts">Rows of the insert; else 0.</param>
+/// <param name="Ranges">The records of the insert, by partition; else none.</param>
+/// <param name="Shadow">The database whose tables take the place of the live ones; null when it is no swap.</param>
+internal sealed record Plan(int Facts, IReadOnlyList<PlannedRange> Ranges, string? Shadow = null)
 {
     /// <summary>Empties the tables.</summary>
     public static Plan Rebuild { get; } = new(0, []);
 
     /// <summary>Whether it empties the tables.</summary>
     [JsonIgnore]
-    public bool IsRebuild => Ranges.Count == 0;
+    public bool IsRebuild => Ranges.Count == 0 && Shadow is null;
+
+    /// <summary>Replaces the tables by those of a database.</summary>
+    public static Plan Swap(string shadow) => new(0, [], shadow);
 
     /// <summary>Inserts all <paramref name="records"/> but the <paramref name="repeats"/>.</summary>
     /// <param name="records">In the order of partition and offset. An offset that is left out among them is a dead letter.</param>

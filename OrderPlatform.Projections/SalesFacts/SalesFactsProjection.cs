@@ -2,6 +2,7 @@ using Confluent.Kafka;
 using Npgsql;
 using OrderPlatform.Consuming;
 using OrderPlatform.Consuming.DeadLetters;
+using OrderPlatform.Contracts;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -14,13 +15,13 @@ namespace OrderPlatform.Projections.SalesFacts;
 public sealed class SalesFactsProjection : ISink
 {
     /// <summary>Its name: the consumer group, and the key of its rows in PostgreSQL.</summary>
-    public const string ProjectionName = "sales-facts";
+    public const string ProjectionName = RebuildableProjections.SalesFacts;
 
     // another consumer's plan is left to it for this long: an insert takes a few hundredths of a second
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
-    private readonly ILogger<SalesFactsProjection> _log;
+    private readonly ILogger _log;
     private readonly FactsTable _facts;
     private readonly PlanStore _plans;
     private readonly PlannedRecords _planned;
@@ -30,16 +31,23 @@ public sealed class SalesFactsProjection : ISink
     /// <param name="topic">Where the facts come from.</param>
     public SalesFactsProjection(
         [FromKeyedServices(Connections.Views)] NpgsqlDataSource views, ClickHouseClient clickHouse, IConfiguration configuration, ILogger<SalesFactsProjection> log, string topic = Contracts.Topics.OrdersAnalytics)
+        : this(ProjectionName, views, clickHouse, new PlannedRecords(configuration, topic), topic, log)
+    {
+    }
+
+    /// <summary>One with a database, a plan and a progress of its own.</summary>
+    internal SalesFactsProjection(string name, NpgsqlDataSource views, ClickHouseClient clickHouse, PlannedRecords planned, string topic, ILogger log)
     {
         _log = log;
         _facts = new FactsTable(clickHouse);
-        _plans = new PlanStore(views, ProjectionName);
-        _planned = new PlannedRecords(configuration, topic);
+        _plans = new PlanStore(views, name);
+        _planned = planned;
+        Name = name;
         Topics = [topic];
     }
 
     /// <inheritdoc />
-    public string Name => ProjectionName;
+    public string Name { get; }
 
     /// <inheritdoc />
     public string? Store => "clickhouse";
@@ -48,7 +56,7 @@ public sealed class SalesFactsProjection : ISink
     public IReadOnlyList<string> Topics { get; }
 
     /// <inheritdoc />
-    public int MaxBatch => 10_000;
+    public int MaxBatch { get; init; } = 10_000;
 
     /// <inheritdoc />
     public TimeSpan Linger => TimeSpan.FromMilliseconds(100); // each insert makes a part in five tables: fewer, larger ones are cheaper
@@ -95,7 +103,7 @@ public sealed class SalesFactsProjection : ISink
             var repeats = await RepeatsAsync(records, cancellation);
             Reached(WriteStep.LookedUp);
             // before it is planned: a plan must be finished, so nothing that is no fact may get into it
-            var rows = FactsTable.Rows(before.Number + 1, [.. records.Where(record => !repeats.Contains(record))]);
+            var rows = FactRows.Of(before.Number + 1, [.. records.Where(record => !repeats.Contains(record))]);
             if (await _plans.TryRecordAsync(before, Plan.Insert(records, repeats), records, _progress, cancellation) is { } planned)
             {
                 Reached(WriteStep.Recorded);
@@ -159,10 +167,14 @@ public sealed class SalesFactsProjection : ISink
             await _facts.TruncateAsync(cancellation);
             Reached(WriteStep.Emptied);
         }
+        else if (pending.Shadow is { } shadow)
+        {
+            await _facts.ReplaceByAsync(shadow, cancellation);
+        }
         else
         {
             SalesFactsLog.FinishingPlan(_log, state.Number, pending.Facts);
-            await InsertAsync(state, FactsTable.Rows(state.Number, await _planned.ReadAsync(pending, cancellation)), cancellation);
+            await InsertAsync(state, FactRows.Of(state.Number, await _planned.ReadAsync(pending, cancellation)), cancellation);
         }
         // a kill can leave the token in ClickHouse and not the data (docs/decisions/0007): then this insert was dropped
         if (await _facts.IsWholeAsync(state.Facts + pending.Facts, cancellation))
@@ -200,7 +212,7 @@ public sealed class SalesFactsProjection : ISink
         if (!await _planned.AreCompleteAsync(Enumerable.Range(0, Contracts.Topics.Partitions), cancellation))
         {
             throw new InvalidOperationException(
-                $"ClickHouse does not hold the {found.Facts} sales facts that were written to it, and {Topics[0]} does not go back to its beginning. Restore ClickHouse's data, or publish the topic again from the event log.");
+                $"ClickHouse does not hold the {found.Facts} sales facts that were written to it, and {Topics[0]} does not go back to its beginning. Rebuild them from the event log: POST /operations/rebuilds.");
         }
         if (await _plans.TryRecordRebuildAsync(found, cancellation))
         {

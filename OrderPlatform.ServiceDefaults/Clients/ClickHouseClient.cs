@@ -11,12 +11,20 @@ public sealed class ClickHouseClient(HttpClient http, ClickHouseConnection conne
     /// <summary>Where it connects to.</summary>
     public ClickHouseConnection Connection => connection;
 
+    /// <summary>The same server, another database.</summary>
+    public ClickHouseClient In(string database) => new(http, connection with { Database = database });
+
     /// <summary>Runs one statement and gives its answer as text.</summary>
     /// <param name="sql">One statement. Values go into <paramref name="parameters"/> as <c>{name:Type}</c>, never into the text.</param>
     /// <exception cref="ClickHouseException">The server refused or failed it.</exception>
-    public async Task<string> QueryAsync(string sql, IReadOnlyDictionary<string, string>? parameters, CancellationToken cancellation)
+    public Task<string> QueryAsync(string sql, IReadOnlyDictionary<string, string>? parameters, CancellationToken cancellation) =>
+        QueryAsync(sql, parameters, settings: new Dictionary<string, string>(), cancellation);
+
+    /// <inheritdoc cref="QueryAsync(string, IReadOnlyDictionary{string, string}?, CancellationToken)"/>
+    /// <param name="settings">ClickHouse settings of this statement alone.</param>
+    public async Task<string> QueryAsync(string sql, IReadOnlyDictionary<string, string>? parameters, IReadOnlyDictionary<string, string> settings, CancellationToken cancellation)
     {
-        using var request = Request(connection.Database, ParametersOf(parameters));
+        using var request = Request(connection.Database, ParametersOf(parameters).Concat(settings));
         request.Content = new StringContent(sql, Encoding.UTF8);
         return await SendAsync(request, cancellation);
     }

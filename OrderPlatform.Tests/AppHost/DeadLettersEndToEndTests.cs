@@ -62,7 +62,8 @@ public sealed class DeadLettersEndToEndTests(EngineFixture engines) : IDisposabl
         await StatesAsync(host, placed.OrderId, "Redriven Redriven");
         await IsInOrderViewAsync(run, placed.OrderId, "Cancelled 2");
         using var redis = await ConnectionMultiplexer.ConnectAsync((string)run["redis"]!);
-        await UntilAsync(async () => CachedStatus.Parse(await redis.GetDatabase().StringGetAsync(RankingKeys.Order(placed.OrderId))) is { Sequence: 2, Status: OrderStatus.Cancelled }, "the status in Redis");
+        var generation = (string)(await redis.GetDatabase().HashGetAsync(RankingKeys.State, RankingKeys.Generation))!;
+        await UntilAsync(async () => CachedStatus.Parse(await redis.GetDatabase().StringGetAsync(RankingKeys.Order(generation, placed.OrderId))) is { Sequence: 2, Status: OrderStatus.Cancelled }, "the status in Redis");
         using var clickHouse = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)run["clickhouse"]!) };
         await UntilAsync(
             async () =>

@@ -180,14 +180,14 @@ public sealed class AuditMutationTests(EngineFixture engines, ITestOutputHelper 
         var redis = _platform.Redis.GetDatabase();
         var generation = (string)(await redis.HashGetAsync(RankingKeys.State, RankingKeys.Generation))!;
         var id = (string)(await AuditedPlatform.ScalarAsync(_platform.Orders, "SELECT id::text FROM orders WHERE status = 'Pending' ORDER BY id LIMIT 1"))!;
-        var entry = RankingKeys.Order(id);
+        var entry = RankingKeys.Order(generation, id);
         await FoundAndRepairedAsync("redis: drop an entry", AuditNames.Rankings, $"order {id}", () => redis.KeyDeleteAsync(entry));
-        await FoundAndRepairedAsync("redis: alter an entry's status", AuditNames.Rankings, $"order {id}", () => redis.StringSetAsync(entry, new CachedStatus(generation, 1, OrderStatus.Shipped).ToString()));
-        await FoundAndRepairedAsync("redis: alter an entry's sequence", AuditNames.Rankings, $"order {id}", () => redis.StringSetAsync(entry, new CachedStatus(generation, 99, OrderStatus.Pending).ToString()));
-        await FoundAndRepairedAsync("redis: an entry of no order", AuditNames.Rankings, "order 00000000-0000-0000-0000-000000000003", () => redis.StringSetAsync(RankingKeys.Order("00000000-0000-0000-0000-000000000003"), new CachedStatus(generation, 1, OrderStatus.Pending).ToString()));
+        await FoundAndRepairedAsync("redis: alter an entry's status", AuditNames.Rankings, $"order {id}", () => redis.StringSetAsync(entry, new CachedStatus(1, OrderStatus.Shipped).ToString()));
+        await FoundAndRepairedAsync("redis: alter an entry's sequence", AuditNames.Rankings, $"order {id}", () => redis.StringSetAsync(entry, new CachedStatus(99, OrderStatus.Pending).ToString()));
+        await FoundAndRepairedAsync("redis: an entry of no order", AuditNames.Rankings, "order 00000000-0000-0000-0000-000000000003", () => redis.StringSetAsync(RankingKeys.Order(generation, "00000000-0000-0000-0000-000000000003"), new CachedStatus(1, OrderStatus.Pending).ToString()));
 
-        var prefix = RankingKeys.Ranking(generation, "", "")[..^1];
-        var rankings = _platform.Redis.GetServer(_platform.Redis.GetEndPoints()[0]).Keys(pattern: prefix + "*").Select(key => (string)key!).Where(key => !key.EndsWith(RankingKeys.Orders, StringComparison.Ordinal)).Order().ToList();
+        var prefix = RankingKeys.Of(generation);
+        var rankings = _platform.Redis.GetServer(_platform.Redis.GetEndPoints()[0]).Keys(pattern: prefix + "*").Select(key => (string)key!).Where(key => !key.EndsWith(RankingKeys.Orders, StringComparison.Ordinal) && !key.StartsWith(RankingKeys.Order(generation, ""), StringComparison.Ordinal)).Order().ToList();
         rankings.Count.ShouldBeGreaterThan(15);
         foreach (var (key, number) in rankings.Select((key, number) => (key, number)))
         {

@@ -48,7 +48,7 @@ internal sealed class RankingsInRedis : IAsyncDisposable
     public static async Task<RankingsInRedis> StartAsync(string folder)
     {
         var engine = await RunningEngine.StartAsync(new RedisEngine(), folder, 0, TestContext.Current.SendDiagnosticMessage, Cancellation);
-        var connection = await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions { EndPoints = { { "127.0.0.1", engine.Port } }, AllowAdmin = true, ConnectRetry = 1 });
+        var connection = await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions { EndPoints = { { "127.0.0.1", engine.Port } }, AllowAdmin = true, ConnectRetry = 1, SyncTimeout = 10_000 });
         return new RankingsInRedis(folder, engine, connection);
     }
 
@@ -106,7 +106,8 @@ internal sealed class RankingsInRedis : IAsyncDisposable
         }
         (await Reader.TopAsync(RankingKeys.Statuses, [RankingKeys.All], 10, Cancellation)).Rows.Select(row => (row.Id, row.Orders))
             .ShouldBe(orders.GroupBy(order => order.Status.ToString()).Select(status => (status.Key, (long)status.Count())), ignoreOrder: true);
-        var entries = await Database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(order.Id))]);
+        var generation = (string)(await Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation))!;
+        var entries = await Database.StringGetAsync([.. orders.Select(order => (RedisKey)RankingKeys.Order(generation, order.Id))]);
         entries.Select(entry => CachedStatus.Parse(entry)).Select(entry => (entry?.Sequence, entry?.Status)).ShouldBe(orders.Select(order => ((int?)order.Version, (OrderStatus?)order.Status)));
     }
 

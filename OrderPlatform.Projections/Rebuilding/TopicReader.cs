@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using System.Threading.Channels;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using OrderPlatform.Consuming;
+using OrderPlatform.Contracts;
+using OrderPlatform.ServiceDefaults;
+using OrderPlatform.ServiceDefaults.Clients;
+
+namespace OrderPlatform.Projections.Rebuilding;
+
+/// <summary>Reads all partitions of a topic from given offsets on, in large batches, outside of any group. The next batch is read while one is written.</summary>
+internal sealed class TopicReader : IAsyncDisposable
+{
+    // a batch holds no more than this, however many records were asked for
+    private const int MaxBatchBytes = 24 * 1024 * 1024;
+
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+
+    private readonly Channel<IReadOnlyList<Record>> _batches = Channel.CreateBounded<IReadOnlyList<Record>>(1);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _reading;
+    private readonly string _bootstrapServers;
+    private readonly string _topic;
+    private readonly IReadOnlyDictionary<int, long> _covered;
+    private readonly int _maxBatch;
+
+    /// <param name="from">The next offset by partition; what is not named begins at 0.</param>
+    /// <param name="covered">Offsets by partition: it does no harm when Kafka drops what is before them.</param>
+    public TopicReader(IConfiguration configuration, string topic, IReadOnlyDictionary<int, long> from, IReadOnlyDictionary<int, long> covered, int maxBatch)
+    {
+        (_bootstrapServers, _topic, _covered, _maxBatch) = (configuration.Required(Connections.Kafka), topic, covered, maxBatch);
+        _reading = Task.Factory.StartNew(() => Read(from), _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>How long a batch waits to be full: long while there is much to read, short at the end of the topic.</summary>
+    public TimeSpan Linger { get; set; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Where each partition begins and ends.</summary>
+    public static async Task<IReadOnlyDictionary<int, (long Low, long High)>> BordersAsync(IAdminClient kafka, string topic)
+    {
+        async Task<Dictionary<int, long>> OffsetsAsync(OffsetSpec of) => (await kafka.ListOffsetsAsync(
+            Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartitionOffsetSpec { TopicPartition = new TopicPartition(topic, partition), OffsetSpec = of })))
+            .ResultInfos.ToDictionary(result => result.TopicPartitionOffsetError.Partition.Value, result => result.TopicPartitionOffsetError.Offset.Value);
+        var (low, high) = (await OffsetsAsync(OffsetSpec.Earliest()), await OffsetsAsync(OffsetSpec.Latest()));
+        return low.ToDictionary(partition => partition.Key, partition => (partition.Value, high[partition.Key]));
+    }
+
+    /// <summary>The next records, each partition's in order; waits for the first.</summary>
+    /// <exception cref="RebuildFailedException">Kafka has dropped records that are still needed.</exception>
+    /// <exception cref="KafkaException">Kafka cannot be read.</exception>
+    public async Task<IReadOnlyList<Record>> NextAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await _batches.Reader.ReadAsync(cancellation);
+        }
+        catch (ChannelClosedException e) when (e.InnerException is { } inner)
+        {
+            ExceptionDispatchInfo.Throw(inner);
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopping.Dispose();
+    }
+
+    private void Read(IReadOnlyDictionary<int, long> from)
+    {
+        try
+        {
+            // a group is required, and never joined
+            using var consumer = KafkaClients.Consumer(_bootstrapServers, "rebuild-" + _topic, _ => { });
+            var next = Enumerable.Range(0, Topics.Partitions).ToDictionary(partition => partition, partition => from.GetValueOrDefault(partition));
+            consumer.Assign(next.Select(partition => new TopicPartitionOffset(_topic, partition.Key, partition.Value)));
+            while (!_stopping.IsCancellationRequested)
+            {
+                if (Collect(consumer, next) is { Count: > 0 } batch)
+                {
+                    _batches.Writer.WriteAsync(batch, _stopping.Token).AsTask().GetAwaiter().GetResult();
+                }
+            }
+            _batches.Writer.Complete();
+        }
+        catch (Exception e)
+        {
+            _batches.Writer.TryComplete(e);
+        }
+    }
+
+    private List<Record> Collect(IConsumer<byte[], byte[]> consumer, Dictionary<int, long> next)
+    {
+        var batch = new List<Record>();
+        var (since, bytes, wait) = (Stopwatch.GetTimestamp(), 0, Poll);
+        while (batch.Count < _maxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero && consumer.Consume(wait) is { } consumed)
+        {
+            if (consumed.Offset > next[consumed.Partition] && consumed.Offset > _covered.GetValueOrDefault(consumed.Partition))
+            {
+                throw new RebuildFailedException($"{_topic}[{consumed.Partition.Value}] begins at offset {consumed.Offset.Value}, and {next[consumed.Partition]} is needed: Kafka's retention has overtaken the rebuild. Request it again: it then reads the event log.");
+            }
+            next[consumed.Partition] = consumed.Offset.Value + 1;
+            since = batch.Count == 0 ? Stopwatch.GetTimestamp() : since;
+            batch.Add(Record.From(consumed));
+            bytes += batch[^1].Value.Length;
+            wait = Linger - Stopwatch.GetElapsedTime(since);
+        }
+        return batch;
+    }
+}
+
+/// <summary>A rebuild cannot come to an end. The message is for the operator and names the mend.</summary>
+internal sealed class RebuildFailedException(string message) : Exception(message);
