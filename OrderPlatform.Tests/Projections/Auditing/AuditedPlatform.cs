@@ -252,9 +252,11 @@ internal sealed class AuditedPlatform : IAsyncDisposable
     private async Task<(long View, long Facts, long Rankings)> ProgressAsync()
     {
         async Task<long> OfAsync(string projection) => Convert.ToInt64(await ScalarAsync(Views, $"SELECT coalesce(sum(next_offset), 0) FROM projection_progress WHERE projection = '{projection}'"), CultureInfo.InvariantCulture);
+        // in this order: a plan moves the progress when it is recorded, and is over later
+        var facts = await OfAsync("sales-facts");
         var pending = await ScalarAsync(Views, "SELECT 1 FROM sales_facts_plan WHERE pending IS NOT NULL") is null ? 0 : -1;
         var offsets = (await Redis.GetDatabase().HashGetAllAsync(RankingKeys.State)).Where(field => ((string)field.Name!).StartsWith(RankingKeys.Offset, StringComparison.Ordinal)).Sum(field => (long)field.Value);
-        return (await OfAsync("order-view"), await OfAsync("sales-facts") + pending, offsets);
+        return (await OfAsync("order-view"), facts + pending, offsets);
     }
 
     private async Task<Audited> RunAsync(string[] audits, Guid? repairOf)
