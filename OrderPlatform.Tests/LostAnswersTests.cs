@@ -12,7 +12,8 @@ namespace OrderPlatform.Tests;
 /// <summary>PostgreSQL's client on a network that loses answers, also those to its greeting.</summary>
 public sealed class LostAnswersTests(EngineFixture engines)
 {
-    private const int Tries = 150;
+    private const int Tries = 300;
+    private const int Clients = 8;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -26,9 +27,9 @@ public sealed class LostAnswersTests(EngineFixture engines)
         var source = host.Services.GetRequiredKeyedService<NpgsqlDataSource>(Connections.Orders);
         using var http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri($"http://127.0.0.1:{control}") };
 
-        await LoseAsync(http, 0.3);
+        await LoseAsync(http, 0.05);
         var failures = 0;
-        for (var i = 0; i < Tries; i++)
+        await Parallel.ForEachAsync(Enumerable.Range(0, Tries), new ParallelOptions { MaxDegreeOfParallelism = Clients, CancellationToken = Cancellation }, async (_, stop) =>
         {
             try
             {
@@ -36,9 +37,9 @@ public sealed class LostAnswersTests(EngineFixture engines)
             }
             catch (NpgsqlException)
             {
-                failures++; // anything else fails the test
+                Interlocked.Increment(ref failures); // anything else fails the test
             }
-        }
+        });
         failures.ShouldBeGreaterThan(0);
 
         await LoseAsync(http, 0);
@@ -55,8 +56,11 @@ public sealed class LostAnswersTests(EngineFixture engines)
 
     private static async Task AskAsync(NpgsqlDataSource source)
     {
-        await using var command = source.CreateCommand("SELECT 42");
+        await using var connection = await source.OpenConnectionAsync(Cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(Cancellation);
+        await using var command = new NpgsqlCommand("SELECT 42", connection);
         (await command.ExecuteScalarAsync(Cancellation)).ShouldBe(42);
+        await transaction.CommitAsync(Cancellation);
     }
 
     private static async Task LoseAsync(HttpClient control, double part)

@@ -25,6 +25,9 @@ internal sealed class ChaosLoad(HttpClient api, string run, int seed)
     private const int Products = 20;
     private const int PlentyOfPieces = 1_000_000;
     private const int FewPieces = 500;
+
+    // more would be a storm of repeats, which keeps down what it wants to see up again
+    private const int MaxUnderWay = 200;
     private static readonly TimeSpan AnswerBound = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
@@ -32,6 +35,8 @@ internal sealed class ChaosLoad(HttpClient api, string run, int seed)
     private readonly ConcurrentQueue<string> _broken = [];
     private readonly ConcurrentDictionary<string, int> _failures = [];
     private int _orders;
+    private int _underWay;
+    private int _heldBack;
     private int _placed;
     private int _requests;
     private int _repeats;
@@ -50,6 +55,9 @@ internal sealed class ChaosLoad(HttpClient api, string run, int seed)
 
     /// <summary>Orders that were answered.</summary>
     public int Placed => _placed;
+
+    /// <summary>Orders that were not begun because too many were under way.</summary>
+    public int HeldBack => _heldBack;
 
     /// <summary>Requests sent, repeats included.</summary>
     public int Requests => _requests;
@@ -74,6 +82,19 @@ internal sealed class ChaosLoad(HttpClient api, string run, int seed)
 
     /// <summary>Places one order, and perhaps changes or cancels it. It fails never: what must not be is kept in <see cref="Broken"/>.</summary>
     public async Task OneAsync(CancellationToken cancellation)
+    {
+        if (Interlocked.Increment(ref _underWay) > MaxUnderWay)
+        {
+            Interlocked.Increment(ref _heldBack);
+        }
+        else
+        {
+            await PlaceAsync(cancellation);
+        }
+        Interlocked.Decrement(ref _underWay);
+    }
+
+    private async Task PlaceAsync(CancellationToken cancellation)
     {
         var number = Interlocked.Increment(ref _orders);
         var random = new Random(unchecked((seed * 1_000_003) + number));

@@ -42,6 +42,9 @@ internal sealed record ChaosReport
     /// <summary>Orders that were answered.</summary>
     public required int Orders { get; init; }
 
+    /// <summary>Orders that were not begun because too many were not answered yet.</summary>
+    public required int HeldBack { get; init; }
+
     /// <summary>Requests that were sent, repeats included.</summary>
     public required int Requests { get; init; }
 
@@ -106,7 +109,7 @@ internal sealed record ChaosReport
         Line($"# Chaos\n");
         Line($"**{Verdict}**\n");
         Line($"`dotnet run --project OrderPlatform.Bench -- chaos --seed {Seed} --minutes {Seconds / 60:0.#} --rate {PerSecond}` against a running standalone host{(FaultyNetwork ? " with `--fault-port`" : "")}, {StartedAt:yyyy-MM-dd HH:mm} UTC, {Machine}, {string.Join(", ", Versions.Select(version => $"{version.Key} {version.Value}"))}; load average {string.Join(" before and ", LoadAverage)} after.\n");
-        Line($"{Faults.Count(fault => fault.Kind != "calm")} faults in {Seconds:0} s. {Orders:N0} orders, {Requests:N0} requests, {RepeatedOnPurpose:N0} of the orders' requests sent twice on purpose; requests sent again: {(Failures.Count == 0 ? "none" : string.Join(", ", Failures.OrderBy(failure => failure.Key, StringComparer.Ordinal).Select(failure => $"{failure.Value:N0} after {Named(failure.Key)}")))}. {RepeatsInKafka:N0} records of order.events are repeats, which sinks drop.\n");
+        Line($"{Faults.Count(fault => fault.Kind != "calm")} faults in {Seconds:0} s. {Orders:N0} orders ({HeldBack:N0} more were held back while too many were not answered), {Requests:N0} requests, {RepeatedOnPurpose:N0} of the orders' requests sent twice on purpose; requests sent again: {(Failures.Count == 0 ? "none" : string.Join(", ", Failures.OrderBy(failure => failure.Key, StringComparer.Ordinal).Select(failure => $"{failure.Value:N0} after {Named(failure.Key)}")))}. {RepeatsInKafka:N0} records of order.events are repeats, which sinks drop.\n");
         Line($"| lost | doubled | altered | impossible answers | unfinished sagas, wrong books | audits |\n|---:|---:|---:|---:|---:|---|");
         Line($"| {Lost} | {Doubled} | {Altered} | {Broken.Count} | {Unsettled.Count} | {Audit.State} |\n");
         Line($"Held against each other: {Promises:N0} answers with the event log; the orders with Kafka, the order view, Redis and ClickHouse's facts, each order by version, number of events, status and money; sums of ClickHouse's views and of Redis; the views saga_unsettled, stock_difference and gateway_difference.\n");

@@ -89,6 +89,7 @@ internal sealed class ChaosRun(RunningHost host, ChaosOptions options, string li
             FaultyNetwork = target.HasFaultyNetwork,
             Faults = [.. _faults],
             Orders = Load.Placed + probe.Promises.Count,
+            HeldBack = Load.HeldBack,
             Requests = Load.Requests,
             RepeatedOnPurpose = Load.Repeats,
             Failures = Load.Failures,

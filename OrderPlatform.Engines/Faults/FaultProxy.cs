@@ -56,24 +56,24 @@ internal sealed class FaultProxy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        _listener.Stop();
         await _accepting;
+        _listener.Stop();
         Cut();
         _stopping.Dispose();
     }
 
     private async Task AcceptAsync()
     {
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (true)
+            try
             {
                 _ = ServeAsync(await _listener.AcceptSocketAsync(_stopping.Token));
             }
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException && _stopping.IsCancellationRequested)
-        {
-            // the host stops
+            catch (Exception e) when (e is SocketException or OperationCanceledException)
+            {
+                // a client that has left before it was served, or the end
+            }
         }
     }
 
