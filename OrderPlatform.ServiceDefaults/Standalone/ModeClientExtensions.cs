@@ -22,7 +22,10 @@ public static class ModeClientExtensions
         {
             var options = ConfigurationOptions.Parse(builder.Configuration.Required(Connections.Redis));
             options.AbortOnConnectFail = false;
-            return ConnectionMultiplexer.Connect(options);
+            var connection = ConnectionMultiplexer.Connect(options);
+            // else one caller that goes on with something slow after an answer keeps the answers from all others, for up to a second; later versions know it no more
+            connection.PreserveAsyncOrder = false;
+            return connection;
         });
         builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
             "StackExchange.Redis", services => new RedisHealthCheck(services.GetRequiredService<IConnectionMultiplexer>()),
