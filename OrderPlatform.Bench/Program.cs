@@ -94,6 +94,15 @@ rebuildSpeed.SetAction(async (parsed, cancellation) =>
 });
 root.Add(rebuildSpeed);
 
+var backlog = new Option<int>("--events") { Description = "Events to publish", DefaultValueFactory = _ => 300_000 };
+var relayDrain = new Command("relay-drain", "How fast a backlog leaves the event log, in each mode of the relay") { backlog, results };
+relayDrain.SetAction(async (parsed, cancellation) =>
+{
+    Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
+    return await RelayDrainBench.RunAsync(parsed.GetValue(backlog), parsed.GetValue(results)!, cancellation);
+});
+root.Add(relayDrain);
+
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

@@ -95,7 +95,7 @@ public sealed class RankingsShadowTests : IDisposable
 
     private RankingsShadow ShadowOf(RankingsInRedis rankings) => new(rankings.Connection, TimeProvider.System, NullLogger<RankingsProjection>.Instance, _id, epoch: 1);
 
-    private RankingsBuilder BuilderOf(RankingsInRedis rankings, long epoch) => new(rankings.Connection, TimeProvider.System, NullLogger.Instance, epoch) { Generation = "shadow" };
+    private static RankingsBuilder BuilderOf(RankingsInRedis rankings, long epoch) => new(rankings.Connection, TimeProvider.System, NullLogger.Instance, epoch) { Generation = "shadow" };
 
     private async Task<RankingsShadow> ShadowAsync(RankingsInRedis rankings)
     {
