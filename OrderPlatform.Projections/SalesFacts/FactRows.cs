@@ -20,7 +20,7 @@ internal static class FactRows
     /// <param name="plan">The plan that inserts them.</param>
     public static ReadOnlyMemory<byte> Of(long plan, IReadOnlyList<Record> records)
     {
-        var rows = new ArrayBufferWriter<byte>(256 * records.Count);
+        var rows = new ArrayBufferWriter<byte>(256 * Math.Max(1, records.Count));
         foreach (var record in records)
         {
             Write(rows, plan, record, record.Read<SalesFact>());
