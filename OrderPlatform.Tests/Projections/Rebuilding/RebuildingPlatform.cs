@@ -49,7 +49,7 @@ public sealed class RebuildingPlatform : IAsyncLifetime
     /// <inheritdoc />
     public async ValueTask InitializeAsync()
     {
-        _host = StandaloneHost.Start(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
+        _host = StandaloneHost.StartWithoutSaga(_data.Path, "--api-port", $"{LoopbackPort.Free()}");
         Run = await _host.UpAsync(CancellationToken.None);
         Api = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri((string)Run["api"]!) };
         Api.DefaultRequestHeaders.Add("X-Api-Key", (string)Run["apiKey"]!);
