@@ -22,6 +22,17 @@ public sealed class ChildProcessTests
         (await child.StopAsync()).ShouldBe(128 + 9);
     }
 
+    [Fact]
+    public async Task A_stop_at_the_moment_of_the_childs_own_end_is_no_error()
+    {
+        for (var i = 0; i < 300; i++)
+        {
+            await using var child = await StartAsync("echo bye");
+
+            (await child.StopAsync()).ShouldBeOneOf(0, 128 + 15);
+        }
+    }
+
     private static async Task<ChildProcess> StartAsync(string script)
     {
         var ready = new TaskCompletionSource();

@@ -56,6 +56,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly Task _drained;
+    private bool _letGo;
 
     private ChildProcess(string name, Process process, Task drained)
     {
@@ -109,7 +110,7 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <returns>Its exit code.</returns>
     public Task<int> StopAsync()
     {
-        CloseLeash();
+        LetGo(childHasEnded: false);
         return Exited;
     }
 
@@ -130,28 +131,30 @@ public sealed class ChildProcess : IAsyncDisposable
     private async Task<int> ReleaseWatcherAtExitAsync()
     {
         await _process.WaitForExitAsync();
-        try
-        {
-            await _process.StandardInput.WriteLineAsync();
-        }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
-        {
-            // the watcher has ended already: it was the one who stopped the child
-        }
-        CloseLeash();
+        LetGo(childHasEnded: true);
         await _drained;
         return _process.ExitCode;
     }
 
-    private void CloseLeash()
+    // The stop and the child's own end may come at the same moment, and a StreamWriter belongs to one thread at a time.
+    private void LetGo(bool childHasEnded)
     {
-        try
+        lock (_process)
         {
-            _process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // nobody reads any more
+            if (_letGo)
+            {
+                return;
+            }
+            _letGo = true;
+            try
+            {
+                _process.StandardInput.Write(childHasEnded ? "\n" : "");
+                _process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // nobody reads any more: the watcher is gone too
+            }
         }
     }
 
