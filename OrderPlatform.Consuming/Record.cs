@@ -25,10 +25,29 @@ public sealed record Record(
     /// <summary>The event's id, unique for good: what an inbox remembers.</summary>
     public string Id { get; init; } = "";
 
+    private object? _payload;
+
+    /// <summary>Reads the event ahead of <see cref="Read"/>, on whatever thread has the time. What cannot be read is left to <see cref="Read"/>.</summary>
+    public void ReadAhead()
+    {
+        try
+        {
+            _payload = EventTypes.Find(Type) is { } type ? JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) : null;
+        }
+        catch (JsonException)
+        {
+            // whoever needs it finds out
+        }
+    }
+
     /// <summary>The event as the record that its type names.</summary>
     /// <exception cref="PoisonRecordException">A type that this build does not know, or JSON that is not of it.</exception>
     public T Read<T>()
     {
+        if (_payload is T known)
+        {
+            return known;
+        }
         try
         {
             return EventTypes.Find(Type) is { } type && JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) is T payload

@@ -68,8 +68,9 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
     private ChildCommand Server(string dataFolder, int port) =>
         ChildCommand.DotNet(Path.Combine(_cache.PathOf(EnginePackages.Garnet), "GarnetServer.dll"),
             "-q", "--port", $"{port}", "--bind", "127.0.0.1",
-            // without the storage tier, what does not fit into the memory is dropped
-            "-m", "128m", "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
+            // Taken as data comes, page by page. What does not fit goes to the disk, and a page that cannot be written there (it was seen once, at
+            // 128 MB) holds up every write for ever; without the storage tier it is dropped.
+            "-m", "1g", "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
             // with the default device, writes are acknowledged and not kept; after a failed recovery, the default goes on without the data
             "--aof", "--aof-commit-wait", "--device-type", "RandomAccess", "--recover", "--fail-on-recovery-error",
             "--aof-memory", "32m", "--aof-page-size", "4m",

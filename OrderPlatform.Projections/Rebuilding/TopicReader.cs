@@ -10,7 +10,10 @@ using OrderPlatform.ServiceDefaults.Clients;
 
 namespace OrderPlatform.Projections.Rebuilding;
 
-/// <summary>Reads all partitions of a topic from given offsets on, in large batches, outside of any group. The next batch is read while one is written.</summary>
+/// <summary>
+/// Reads all partitions of a topic from given offsets on, in large batches, outside of any group. While a batch is written, the events of
+/// the next one are read from their JSON, and the one after it comes from Kafka.
+/// </summary>
 internal sealed class TopicReader : IAsyncDisposable
 {
     // a batch holds no more than this, however many records were asked for
@@ -18,6 +21,7 @@ internal sealed class TopicReader : IAsyncDisposable
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
+    private readonly Channel<IReadOnlyList<Record>> _collected = Channel.CreateBounded<IReadOnlyList<Record>>(1);
     private readonly Channel<IReadOnlyList<Record>> _batches = Channel.CreateBounded<IReadOnlyList<Record>>(1);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _reading;
@@ -31,7 +35,7 @@ internal sealed class TopicReader : IAsyncDisposable
     public TopicReader(IConfiguration configuration, string topic, IReadOnlyDictionary<int, long> from, IReadOnlyDictionary<int, long> covered, int maxBatch)
     {
         (_bootstrapServers, _topic, _covered, _maxBatch) = (configuration.Required(Connections.Kafka), topic, covered, maxBatch);
-        _reading = Task.Factory.StartNew(() => Read(from), _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _reading = Task.WhenAll(Task.Factory.StartNew(() => Collect(from), _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default), Task.Run(ReadAheadAsync));
     }
 
     /// <summary>How long a batch waits to be full: long while there is much to read, short at the end of the topic.</summary>
@@ -70,7 +74,27 @@ internal sealed class TopicReader : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private void Read(IReadOnlyDictionary<int, long> from)
+    private async Task ReadAheadAsync()
+    {
+        try
+        {
+            await foreach (var batch in _collected.Reader.ReadAllAsync(_stopping.Token))
+            {
+                foreach (var record in batch)
+                {
+                    record.ReadAhead();
+                }
+                await _batches.Writer.WriteAsync(batch, _stopping.Token);
+            }
+            _batches.Writer.Complete();
+        }
+        catch (Exception e)
+        {
+            _batches.Writer.TryComplete(e);
+        }
+    }
+
+    private void Collect(IReadOnlyDictionary<int, long> from)
     {
         try
         {
@@ -82,14 +106,14 @@ internal sealed class TopicReader : IAsyncDisposable
             {
                 if (Collect(consumer, next) is { Count: > 0 } batch)
                 {
-                    _batches.Writer.WriteAsync(batch, _stopping.Token).AsTask().GetAwaiter().GetResult();
+                    _collected.Writer.WriteAsync(batch, _stopping.Token).AsTask().GetAwaiter().GetResult();
                 }
             }
-            _batches.Writer.Complete();
+            _collected.Writer.Complete();
         }
         catch (Exception e)
         {
-            _batches.Writer.TryComplete(e);
+            _collected.Writer.TryComplete(e);
         }
     }
 

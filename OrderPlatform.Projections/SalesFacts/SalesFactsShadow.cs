@@ -91,14 +91,17 @@ internal sealed class SalesFactsShadow : IShadow
 
     private async Task FinishAsync(CancellationToken cancellation)
     {
-        while (await _livePlans.LoadAsync(cancellation) is { Pending.Shadow: { } shadow } swap && shadow == _database)
+        var swap = await _livePlans.LoadAsync(cancellation);
+        if (swap.Pending?.Shadow != _database)
         {
-            await _live.ReplaceByAsync(_database, cancellation);
-            if (await _live.IsWholeAsync(swap.Facts, cancellation))
-            {
-                await _livePlans.FinishAsync(swap, cancellation);
-            }
+            return; // the live consumer was quicker, or nothing was recorded
         }
+        await _live.ReplaceByAsync(_database, cancellation);
+        if (!await _live.IsWholeAsync(swap.Facts, cancellation))
+        {
+            throw new InvalidOperationException("ClickHouse does not hold the sales facts that were swapped in. They are swapped in again.");
+        }
+        await _livePlans.FinishAsync(swap, cancellation);
     }
 
     // Nothing can be planned while the plan's row is locked: what ClickHouse has is that of the progress. It commits what the work has written.

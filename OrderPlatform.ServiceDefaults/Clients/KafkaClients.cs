@@ -48,6 +48,8 @@ public static class KafkaClients
             // a batch of records waits in memory, no more: the store sets the pace
             QueuedMaxMessagesKbytes = 16 * 1024,
             FetchWaitMaxMs = 100,
+            // and goes on being filled as soon as there is room: librdkafka's own pause is a second
+            FetchQueueBackoffMs = 5,
             SessionTimeoutMs = 10_000,
             GroupInstanceId = instance,
         };
