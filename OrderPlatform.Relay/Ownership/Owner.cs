@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Confluent.Kafka;
 using Npgsql;
 
 namespace OrderPlatform.Relay.Ownership;
@@ -33,7 +32,7 @@ internal sealed class Owner(NpgsqlDataSource source, string name, TimeSpan timeo
             {
                 return;
             }
-            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException or InvalidOperationException)
+            catch (Exception e) when (e is not OutOfMemoryException) // whatever it was: another owner's work in this process goes on
             {
                 state.NotPublishing(e.Message);
                 RelayLog.Restarting(log, name, e.Message, retry.TotalSeconds);

@@ -101,7 +101,7 @@ internal sealed class TableCheckpoints(NpgsqlConnection connection, Lease lease)
         ON CONFLICT (name) DO UPDATE SET slot = excluded.slot, commit_lsn = excluded.commit_lsn, ordinal = excluded.ordinal
         """)
     {
-        Parameters = { new() { Value = lease.Name }, new() { Value = told.Slot }, new() { Value = told.Done.CommitLsn }, new() { Value = told.Done.Ordinal } },
+        Parameters = { new() { Value = lease.Name }, new() { Value = told.Slot }, new() { Value = told.Done.CommitLsn, NpgsqlDbType = NpgsqlDbType.PgLsn }, new() { Value = told.Done.Ordinal } },
     };
 
     private static NpgsqlBatchCommand Request(IReadOnlyList<TableName> tables) => new(

@@ -32,13 +32,13 @@ internal sealed class TablesBed(RelayBed bed) : IAsyncDisposable
 
     public Task SignalAsync(string table) => ExecuteAsync($$"""INSERT INTO cdc_signals VALUES (gen_random_uuid()::text, 'execute-snapshot', '{"data-collections":["public.{{table}}"],"type":"incremental"}')""");
 
-    public Task StreamsAsync() => RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{Slot}' AND active") is 1L, "a slot that is read");
+    public Task StreamsAsync() => RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{Slot}' AND active AND EXISTS (SELECT FROM table_checkpoint)") is 1L, "a slot that is read");
 
     /// <summary>Everything that was committed until now is published, and no snapshot is under way.</summary>
     public async Task PublishedAsync()
     {
         var written = (string)(await bed.ScalarAsync("SELECT pg_current_wal_lsn()::text"))!;
-        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{Slot}' AND confirmed_flush_lsn > '{written}' AND NOT EXISTS (SELECT FROM table_snapshot)") is 1L, "everything published");
+        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{Slot}' AND active AND confirmed_flush_lsn > '{written}' AND EXISTS (SELECT FROM table_checkpoint) AND NOT EXISTS (SELECT FROM table_snapshot)") is 1L, "everything published");
     }
 
     /// <summary>All records of a table's topic.</summary>
