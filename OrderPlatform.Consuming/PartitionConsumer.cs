@@ -162,7 +162,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             {
                 since = Stopwatch.GetTimestamp();
             }
-            _batch.Add(new ArrivedRecord(consumed));
+            _batch.Add(new ArrivedRecord(consumed, sink.Read));
             bytes += _batch[^1].Size;
             wait = sink.Linger - Stopwatch.GetElapsedTime(since);
         }
