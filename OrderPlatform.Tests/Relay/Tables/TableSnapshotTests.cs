@@ -79,6 +79,32 @@ public sealed class TableSnapshotTests(EngineFixture engines)
         (await bed.RecordsAsync(CapturedTables.Products)).Count(record => TablesBed.Op(record) == "r" && (string)TablesBed.Value(record)["source"]!["snapshot"]! == "incremental").ShouldBeGreaterThan(Products);
     }
 
+    [Fact]
+    public async Task A_row_whose_commit_waits_for_a_standby_is_not_overwritten_by_what_a_snapshot_still_sees()
+    {
+        await using var bed = new TablesBed(await RelayBed.WithOwnPostgresAsync(engines));
+        // everybody else's commits wait for nobody
+        await bed.ExecuteAsync($"ALTER DATABASE {bed.Database.Name} SET synchronous_commit = local");
+        bed.Database.Source.Clear();
+        await bed.ProductsAsync(1, 10);
+        await using var relay = bed.Relay(("Relay__LeaseTimeout", "00:00:10"));
+        await bed.PublishedAsync();
+        await SetStandbyAsync(bed, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "nobody");
+        await using var writer = await bed.Database.Source.OpenConnectionAsync(Cancellation);
+        await using var waits = new NpgsqlCommand("SET synchronous_commit = on; UPDATE products SET version = 2 WHERE id = 'p-000005'", writer);
+        var committing = waits.ExecuteNonQueryAsync(Cancellation);
+        await RelayBed.EventuallyAsync(async () => (await bed.RecordsAsync(CapturedTables.Products)).Any(record => TablesBed.Op(record) == "u"), "the update in the stream");
+
+        await bed.SignalAsync(CapturedTables.Products);
+        await RelayBed.EventuallyAsync(async () => await bed.Bed.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_snapshot_xmin(pg_current_snapshot()) >%' AND pid <> pg_backend_pid()") is > 0L, "the snapshot to wait");
+        committing.IsCompleted.ShouldBeFalse();
+        await SetStandbyAsync(bed, "ALTER SYSTEM RESET synchronous_standby_names", "");
+        await committing;
+        await bed.PublishedAsync();
+
+        await bed.ShouldHaveProductsAsync();
+    }
+
     [Theory]
     [InlineData("execute-snapshot", "no JSON", "its data is not")]
     [InlineData("execute-snapshot", """{"data-collections":["public.customer_keys"]}""", "public.customer_keys is not among the captured tables")]
@@ -147,6 +173,13 @@ public sealed class TableSnapshotTests(EngineFixture engines)
 
         await bed.ShouldHaveProductsAsync();
         next.Output.ShouldNotContain("was there and is");
+    }
+
+    private static async Task SetStandbyAsync(TablesBed bed, string set, string expected)
+    {
+        await bed.ExecuteAsync(set);
+        await bed.ExecuteAsync("SELECT pg_reload_conf()");
+        await RelayBed.EventuallyAsync(async () => await bed.Bed.ScalarAsync("SELECT current_setting('synchronous_standby_names')") as string == expected, "the setting");
     }
 
     private static async Task<string> AfterAsync(TablesBed bed) =>
