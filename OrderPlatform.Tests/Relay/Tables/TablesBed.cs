@@ -76,8 +76,8 @@ internal sealed class TablesBed(RelayBed bed) : IAsyncDisposable
     /// <summary>The products of a consumer are those of the table.</summary>
     public async Task ShouldHaveProductsAsync()
     {
-        var consumed = Applied(await RecordsAsync(CapturedTables.Products)).Values.ToDictionary(row => (string)row["id"]!, row => $"{row["name"]} {row["price"]} {row["version"]}");
-        await using var command = Database.Source.CreateCommand("SELECT id, name || ' ' || price || ' ' || version FROM products");
+        var consumed = Applied(await RecordsAsync(CapturedTables.Products)).Values.ToDictionary(row => (string)row["id"]!, row => $"{Short((string)row["name"]!)} {row["price"]} {row["version"]}");
+        await using var command = Database.Source.CreateCommand("SELECT id, left(name, 20) || ' ' || price || ' ' || version FROM products");
         await using var reader = await command.ExecuteReaderAsync(Cancellation);
         var rows = new Dictionary<string, string>();
         while (await reader.ReadAsync(Cancellation))
@@ -89,4 +89,6 @@ internal sealed class TablesBed(RelayBed bed) : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => bed.DisposeAsync();
+
+    private static string Short(string name) => name.Length > 20 ? name[..20] : name;
 }
