@@ -89,7 +89,7 @@ public sealed class TableSnapshotTests(EngineFixture engines)
         await bed.PublishedAsync();
         await using (new ProductWriters(bed.Database, Hot, onlyUpdates: true))
         {
-            for (var read = 1; read <= 8; read++)
+            for (var read = 1; read <= 5; read++)
             {
                 await bed.SignalAsync(CapturedTables.Products);
                 await bed.PublishedAsync();
@@ -98,7 +98,7 @@ public sealed class TableSnapshotTests(EngineFixture engines)
         await bed.PublishedAsync();
 
         var records = (await bed.RecordsAsync(CapturedTables.Products)).Where(record => record.Message.Value is not null).ToList();
-        records.Count(record => TablesBed.Op(record) == "r").ShouldBeGreaterThan(6 * Hot);
+        records.Count(record => TablesBed.Op(record) == "r").ShouldBeGreaterThan(4 * Hot);
         foreach (var key in records.GroupBy(record => Encoding.UTF8.GetString(record.Message.Key), record => (int)TablesBed.Value(record)["after"]!["version"]!))
         {
             key.AsEnumerable().ShouldBe(key.Order(), key.Key);
@@ -132,27 +132,18 @@ public sealed class TableSnapshotTests(EngineFixture engines)
         await bed.ShouldHaveProductsAsync();
     }
 
-    [Theory]
-    [InlineData("execute-snapshot", "no JSON", "its data is not")]
-    [InlineData("execute-snapshot", """{"data-collections":["public.customer_keys"]}""", "public.customer_keys is not among the captured tables")]
-    [InlineData("execute-snapshot", """{"data-collections":["public.stock"],"type":"blocking"}""", "only snapshots of type incremental")]
-    [InlineData("stop-snapshot", null, "its type is not execute-snapshot")]
-    public async Task A_signal_that_cannot_be_done_is_said_and_stops_nothing(string type, string? data, string problem)
+    [Fact]
+    public async Task A_signal_that_cannot_be_done_is_said_and_stops_nothing()
     {
         await using var bed = await TablesBed.CreateAsync(engines);
         await using var relay = bed.Relay();
         await bed.StreamsAsync();
-        await using (var signal = bed.Database.Source.CreateCommand("INSERT INTO cdc_signals VALUES ('s-1', $1, $2)"))
-        {
-            signal.Parameters.Add(new NpgsqlParameter { Value = type });
-            signal.Parameters.Add(new NpgsqlParameter { Value = (object?)data ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
-            await signal.ExecuteNonQueryAsync(Cancellation);
-        }
+        await bed.SignalAsync("customer_keys");
         await bed.ProductsAsync(1, 1);
         await bed.PublishedAsync();
 
         await bed.ShouldHaveProductsAsync();
-        relay.Output.ShouldContain(problem);
+        relay.Output.ShouldContain("public.customer_keys is not among the captured tables");
         relay.Output.ShouldNotContain("stopped");
     }
 

@@ -38,7 +38,7 @@ internal sealed class TablesBed(RelayBed bed) : IAsyncDisposable
     public async Task PublishedAsync()
     {
         var written = (string)(await bed.ScalarAsync("SELECT pg_current_wal_lsn()::text"))!;
-        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{Slot}' AND active AND confirmed_flush_lsn > '{written}' AND EXISTS (SELECT FROM table_checkpoint) AND NOT EXISTS (SELECT FROM table_snapshot)") is 1L, "everything published");
+        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_replication_slots JOIN pg_stat_replication ON pid = active_pid AND state = 'streaming' WHERE slot_name = '{Slot}' AND confirmed_flush_lsn > '{written}' AND EXISTS (SELECT FROM table_checkpoint) AND NOT EXISTS (SELECT FROM table_snapshot)") is 1L, "everything published");
     }
 
     /// <summary>All records of a table's topic.</summary>
