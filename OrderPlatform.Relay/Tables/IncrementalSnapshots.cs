@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Npgsql;
 
 namespace OrderPlatform.Relay.Tables;
@@ -11,7 +12,7 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
 {
     private static readonly TimeSpan SettledPoll = TimeSpan.FromMilliseconds(10);
 
-    private readonly SemaphoreSlim _wanted = new(1);
+    private readonly Channel<bool> _wanted = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private volatile SnapshotWindow? _window;
     private volatile TableSnapshot? _next;
 
@@ -19,7 +20,7 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
     public SnapshotWindow? Window => _window;
 
     /// <summary>A snapshot is wanted.</summary>
-    public void Wake() => _wanted.Release();
+    public void Wake() => _wanted.Writer.TryWrite(true);
 
     /// <summary>Keeps how far the snapshot is with the chunk that was just acknowledged.</summary>
     public Task SaveAsync(TableCheckpoints checkpoints, CancellationToken cancellation) => _next is { } next ? checkpoints.SaveAsync(next, cancellation) : Task.CompletedTask;
@@ -29,7 +30,6 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
     {
         while (true)
         {
-            await _wanted.WaitAsync(cancellation);
             while (await FirstAsync(cancellation) is { } snapshot)
             {
                 RelayLog.SnapshotBegins(log, snapshot.Table.ToString(), snapshot.Phase);
@@ -42,13 +42,14 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
                     await ReadDeletesAsync(snapshot, cancellation);
                 }
             }
+            await _wanted.Reader.ReadAsync(cancellation);
         }
     }
 
     private async Task<TableSnapshot?> FirstAsync(CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
-        return (await TableCheckpoints.SnapshotsAsync(connection, cancellation)).FirstOrDefault();
+        return await TableCheckpoints.SnapshotsAsync(connection, cancellation) is [var first, ..] ? first : null;
     }
 
     private async Task ReadRowsAsync(TableSnapshot snapshot, CancellationToken cancellation)

@@ -40,7 +40,7 @@ internal sealed class TableWalReader(NpgsqlDataSource source, LogicalReplication
             {
                 case BeginMessage begin:
                     _position = new WalPosition(begin.TransactionFinalLsn, 0);
-                    _begun = new ChangeSource(begin.TransactionCommitTimestamp, ChangeSource.Streamed, begin.TransactionFinalLsn, null, begin.TransactionXid);
+                    _begun = new ChangeSource(new DateTimeOffset(begin.TransactionCommitTimestamp, TimeSpan.Zero), ChangeSource.Streamed, begin.TransactionFinalLsn, null, begin.TransactionXid);
                     _heartbeat = null;
                     break;
                 case RelationMessage relation:
