@@ -49,7 +49,7 @@ public sealed class TableSnapshotTests(EngineFixture engines)
                 await relay.KillAsync();
             }
             (await AfterAsync(bed)).ShouldNotBeEmpty("the kills came too late to show anything");
-            await using var last = bed.Relay(("Relay__SnapshotChunk", "100"));
+            await using var last = bed.Relay(("Relay__SnapshotChunk", "500"));
             await bed.PublishedAsync();
         }
         await using var end = bed.Relay();
