@@ -20,6 +20,10 @@ public interface ISink
     /// <summary>or when its first record has waited this long and no other has come yet.</summary>
     TimeSpan Linger { get; }
 
+    /// <summary>Reads a record; by default one of the platform's events.</summary>
+    /// <exception cref="DeadLetters.PoisonRecordException">It cannot be read: its key is parked.</exception>
+    Record Read(ConsumeResult<byte[], byte[]> consumed) => Record.From(consumed);
+
     /// <summary>
     /// The next offset of each partition, as the store has it. Called whenever partitions are assigned; what was read before
     /// is forgotten then. A sink whose store is Kafka itself gives <see cref="Offset.Stored"/>: the group's committed offset.

@@ -162,7 +162,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             {
                 since = Stopwatch.GetTimestamp();
             }
-            _batch.Add(new ArrivedRecord(consumed));
+            _batch.Add(new ArrivedRecord(consumed, sink.Read));
             bytes += _batch[^1].Size;
             // what has come already is taken, however long that takes: a backlog goes in large batches
             var left = sink.Linger - Stopwatch.GetElapsedTime(since);

@@ -1,6 +1,7 @@
 using OrderPlatform.Projections.Auditing;
 using OrderPlatform.Consuming;
 using OrderPlatform.Consuming.DeadLetters;
+using OrderPlatform.Projections.CustomerView;
 using OrderPlatform.Projections.OrderView;
 using OrderPlatform.Projections.Rankings;
 using OrderPlatform.Projections.Rebuilding;
@@ -22,6 +23,7 @@ builder.Services.AddSingleton<ProjectionState>().AddHostedService<CompletenessWr
 builder.Services.AddHealthChecks().AddCheck<ProjectionHealthCheck>("projections").AddCheck<DeadLetterHealthCheck>("dead-letters");
 builder.Services.AddDeadLetterMonitor();
 builder.Services.AddProjection<OrderViewProjection>();
+builder.Services.AddProjection<CustomerViewProjection>();
 builder.Services.AddProjection<AnalyticsTransformer>();
 builder.Services.AddProjection<SalesFactsProjection>();
 builder.Services.AddProjection<RankingsProjection>();

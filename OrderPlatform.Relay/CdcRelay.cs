@@ -23,21 +23,10 @@ internal sealed class CdcRelay(
     public async Task RunAsync(CancellationToken cancellation)
     {
         var (done, told) = await checkpoints.LoadAsync(cancellation);
-        var condition = await slot.TakeOverAsync(slot.Name, cancellation);
-        if (condition == SlotCondition.Foreign)
-        {
-            throw new InvalidOperationException($"Replication slot {slot.Name} belongs to another database of this cluster: set Relay:Slot to a name of its own.");
-        }
+        var resumes = await slot.ResumeAsync(told?.Slot, "its events were read from the event log", state, log, cancellation);
         await using var replication = await slot.ConnectAsync(cancellation);
-        if (told?.Slot != slot.Name || condition != SlotCondition.Ready)
+        if (told is null || !resumes)
         {
-            if (told?.Slot == slot.Name)
-            {
-                RelayLog.SlotLost(log, slot.Name, condition);
-                state.Lost(slot.Name);
-            }
-            await slot.DropAsync(told?.Slot ?? slot.Name, cancellation);
-            await slot.DropAsync(slot.Name, cancellation);
             (done, told) = await CatchUpAsync(replication, done, cancellation);
         }
         var entries = Channel.CreateBounded<WalEntry>(new BoundedChannelOptions(options.BatchSize) { SingleReader = true, SingleWriter = true });
@@ -60,7 +49,7 @@ internal sealed class CdcRelay(
         {
             // PostgreSQL makes no slot while an older transaction is open: the others' events do not wait for it
             done = await polling.RunAsync(done, _ => creating.IsCompleted, cancellation);
-            done = await DrainAsync(await creating, done, cancellation);
+            done = await DrainAsync((await creating).SnapshotName!, done, cancellation);
         }
         finally
         {

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Confluent.Kafka;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using OrderPlatform.Relay.Ownership;
@@ -20,64 +18,14 @@ internal sealed class EventRelay(
 {
     // one for all modes: two relays never publish at once
     private const string LeaseName = "relay";
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1); // what a store that is back still waits for: a try costs it next to nothing
-
-    private long _epoch; // of the last ownership here
 
     /// <inheritdoc />
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        var retry = FirstRetry;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (await OwnAsync(stoppingToken))
-                {
-                    retry = FirstRetry;
-                }
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (e is NpgsqlException or KafkaException or LeaseLostException or TimeoutException or OperationCanceledException or InvalidOperationException)
-            {
-                state.NotPublishing(e.Message);
-                RelayLog.Restarting(log, e.Message, retry.TotalSeconds);
-                retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
-            }
-            await Task.Delay(retry, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    /// <returns>False when somebody else holds the lease.</returns>
-    private async Task<bool> OwnAsync(CancellationToken stopping)
-    {
-        await using var connection = await source.OpenConnectionAsync(stopping);
-        if (await Lease.TryTakeAsync(connection, LeaseName, options.Value.LeaseTimeout, _epoch, stopping) is not { } lease)
-        {
-            state.Waiting();
-            return false;
-        }
-        _epoch = lease.Epoch;
-        try
-        {
-            // either ends the ownership: a relay that cannot say that it is alive must not publish
-            await Together.RunAsync(stopping, cancellation => BeatAsync(lease, cancellation), cancellation => PublishAsync(connection, lease, cancellation));
-            return true;
-        }
-        finally
-        {
-            await ReleaseAsync(lease);
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => new Owner(source, LeaseName, options.Value.LeaseTimeout, state, log).RunAsync(PublishAsync, stoppingToken);
 
     private async Task PublishAsync(NpgsqlConnection connection, Lease lease, CancellationToken cancellation)
     {
         await SetUpAsync(connection, cancellation);
-        var slot = new RelaySlot(source, configuration.Required(Connections.Orders), options.Value);
+        var slot = new RelaySlot(source, configuration.Required(Connections.Orders), options.Value.Slot, options.Value.SlotFailover);
         var canStream = await slot.IsPossibleAsync(cancellation);
         var mode = options.Value.Mode == RelayMode.Auto ? canStream ? RelayMode.Cdc : RelayMode.Polling : options.Value.Mode;
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch, mode);
@@ -109,34 +57,5 @@ internal sealed class EventRelay(
     {
         await using var command = new NpgsqlCommand("SET synchronous_commit = off; SET plan_cache_mode = force_custom_plan", connection);
         await command.ExecuteNonQueryAsync(cancellation);
-    }
-
-    private async Task BeatAsync(Lease lease, CancellationToken cancellation)
-    {
-        using var timer = new PeriodicTimer(options.Value.LeaseTimeout / 6);
-        var last = Stopwatch.GetTimestamp();
-        while (await timer.WaitForNextTickAsync(cancellation))
-        {
-            // a process that was stopped finds out here that its time is over, before it asks
-            if (Stopwatch.GetElapsedTime(last) > options.Value.LeaseTimeout)
-            {
-                throw new LeaseLostException();
-            }
-            await lease.BeatAsync(source, cancellation);
-            last = Stopwatch.GetTimestamp();
-        }
-    }
-
-    private async Task ReleaseAsync(Lease lease)
-    {
-        try
-        {
-            using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(1));
-            await lease.ReleaseAsync(source, bound.Token);
-        }
-        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
-        {
-            // it runs out by itself
-        }
     }
 }

@@ -1,4 +1,5 @@
 using OrderPlatform.Relay;
+using OrderPlatform.Relay.Tables;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
@@ -9,7 +10,8 @@ builder.AddKafka();
 
 builder.Services.AddOptions<RelayOptions>().BindConfiguration("Relay").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSingleton<RelayState>().AddHostedService<EventRelay>().AddHostedService<EventLogMonths>();
-builder.Services.AddHealthChecks().AddCheck<RelayHealthCheck>("relay");
+builder.Services.AddSingleton<TableState>().AddHostedService<TableRelay>();
+builder.Services.AddHealthChecks().AddCheck<RelayHealthCheck<RelayState>>("relay").AddCheck<RelayHealthCheck<TableState>>("tables");
 
 var app = builder.Build();
 app.MapServiceDefaults();

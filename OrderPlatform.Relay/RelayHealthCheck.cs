@@ -6,7 +6,9 @@ using OrderPlatform.ServiceDefaults;
 namespace OrderPlatform.Relay;
 
 /// <summary>Red when publishing broke off or stalls. Says how the slot stands, and whose transaction has been open for long.</summary>
-internal sealed class RelayHealthCheck([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, RelayState state, TimeProvider clock) : IHealthCheck
+/// <typeparam name="TState">Whose.</typeparam>
+internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, TState state, TimeProvider clock) : IHealthCheck
+    where TState : RelayState
 {
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LossIsNews = TimeSpan.FromMinutes(10);
@@ -23,7 +25,7 @@ internal sealed class RelayHealthCheck([FromKeyedServices(Connections.Orders)] N
             return HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: is Kafka there?{Slot(now)}");
         }
         return HealthCheckResult.Healthy(
-            (!state.IsPublishing ? "standing by: another relay publishes" : state.Slot is null ? "publishing by polling" : "publishing by CDC") + $".{Slot(now)}{Loss(now)}{await OldWriterAsync(cancellationToken)}");
+            (!state.IsPublishing ? "standing by: another relay publishes" : state.Slot is null ? state.WithoutSlot : "publishing by CDC") + $".{Slot(now)}{Loss(now)}{await OldWriterAsync(cancellationToken)}");
     }
 
     private string Slot(DateTimeOffset now) =>
@@ -33,7 +35,7 @@ internal sealed class RelayHealthCheck([FromKeyedServices(Connections.Orders)] N
 
     private string Loss(DateTimeOffset now) =>
         state.Loss is { } loss && now - loss.At < LossIsNews
-            ? $" Slot {loss.Slot} was lost at {loss.At:HH:mm:ss}Z and made again; its events were read from the event log."
+            ? $" Slot {loss.Slot} was lost at {loss.At:HH:mm:ss}Z and made again; {loss.Healing}."
             : "";
 
     // it holds nobody's events up but its own; only a new slot has to wait for it

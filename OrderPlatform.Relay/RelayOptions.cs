@@ -26,6 +26,17 @@ public sealed class RelayOptions
     [RegularExpression("^[a-z0-9_]{1,63}$")]
     public string Slot { get; set; } = "orderplatform_relay";
 
+    /// <summary>Whether the changes of tables are published too, from a slot of their own. When they are not, there is no such slot.</summary>
+    public bool Tables { get; set; } = true;
+
+    /// <summary>Name of the replication slot for the changes of tables; unique in the whole cluster as well.</summary>
+    [RegularExpression("^[a-z0-9_]{1,63}$")]
+    public string TablesSlot { get; set; } = "orderplatform_tables";
+
+    /// <summary>Rows of a table that a snapshot reads at once; Debezium's default.</summary>
+    [Range(1, 10_000)]
+    public int SnapshotChunk { get; set; } = 1024;
+
     /// <summary>Whether standbys keep a copy of the slot, so that it outlives a failover; decided when the slot is made. PostgreSQL 17 and later.</summary>
     public bool SlotFailover { get; set; }
 

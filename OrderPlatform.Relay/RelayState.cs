@@ -11,15 +11,16 @@ internal sealed record PassedHeartbeat(DateTimeOffset At, TimeSpan Lag);
 
 /// <summary>A slot that was found missing or lost.</summary>
 /// <param name="At">When.</param>
-internal sealed record SlotLoss(string Slot, DateTimeOffset At);
+/// <param name="Healing">What made it good.</param>
+internal sealed record SlotLoss(string Slot, DateTimeOffset At, string Healing);
 
-/// <summary>What the relay is doing, for metrics and health.</summary>
-public sealed class RelayState
+/// <summary>What a relay is doing, for metrics and health.</summary>
+public class RelayState
 {
     private readonly TimeProvider _clock;
-    private readonly Counter<long> _published = Telemetry.Meter.CreateCounter<long>("orderplatform.relay.published", "{event}", "Events acknowledged by Kafka");
+    private readonly Counter<long> _published;
     private readonly Histogram<double> _lag = Telemetry.Meter.CreateHistogram<double>("orderplatform.relay.lag", "ms", "From an event's recording in PostgreSQL to Kafka's acknowledgement");
-    private readonly Counter<long> _slotLost = Telemetry.Meter.CreateCounter<long>("orderplatform.relay.slot_lost", "{slot}", "Replication slots that were missing or lost, and were made again");
+    private readonly Counter<long> _slotLost;
 
     private volatile string? _problem;
     private volatile SlotStatus? _slot;
@@ -27,14 +28,17 @@ public sealed class RelayState
     private volatile SlotLoss? _loss;
 
     /// <summary>Nothing is published yet.</summary>
-    public RelayState(TimeProvider clock)
+    /// <param name="name">In the names of its metrics.</param>
+    public RelayState(TimeProvider clock, string name = "relay")
     {
         _clock = clock;
         LastProgress = clock.GetUtcNow();
-        Gauge("orderplatform.relay.wal_lag", "By", "WAL that is written and that the relay has not confirmed", () => _slot?.LagBytes);
-        Gauge("orderplatform.relay.wal_retained", "By", "WAL that PostgreSQL keeps for the relay's slot", () => _slot?.RetainedBytes);
-        Gauge("orderplatform.relay.heartbeat_lag", "ms", "From the writing of the last heartbeat until it and everything before it was published", () => _heartbeat?.Lag.TotalMilliseconds);
-        Gauge("orderplatform.relay.heartbeat_age", "ms", "Since the last heartbeat came through the slot", () => (clock.GetUtcNow() - _heartbeat?.At)?.TotalMilliseconds);
+        _published = Telemetry.Meter.CreateCounter<long>($"orderplatform.{name}.published", "{record}", "Records acknowledged by Kafka");
+        _slotLost = Telemetry.Meter.CreateCounter<long>($"orderplatform.{name}.slot_lost", "{slot}", "Replication slots that were missing or lost, and were made again");
+        Gauge($"orderplatform.{name}.wal_lag", "By", "WAL that is written and that the relay has not confirmed", () => _slot?.LagBytes);
+        Gauge($"orderplatform.{name}.wal_retained", "By", "WAL that PostgreSQL keeps for the relay's slot", () => _slot?.RetainedBytes);
+        Gauge($"orderplatform.{name}.heartbeat_lag", "ms", "From the writing of the last heartbeat until it and everything before it was published", () => _heartbeat?.Lag.TotalMilliseconds);
+        Gauge($"orderplatform.{name}.heartbeat_age", "ms", "Since the last heartbeat came through the slot", () => (clock.GetUtcNow() - _heartbeat?.At)?.TotalMilliseconds);
     }
 
     /// <summary>Whether this relay holds the lease and publishes; another replica may.</summary>
@@ -46,6 +50,9 @@ public sealed class RelayState
     /// <summary>When the log was last seen to its end, or worked on.</summary>
     public DateTimeOffset LastProgress { get; private set; }
 
+    /// <summary>What it does while there is no slot.</summary>
+    internal virtual string WithoutSlot => "publishing by polling";
+
     /// <summary>How the slot stood at the last heartbeat; null when polling.</summary>
     internal SlotStatus? Slot => _slot;
 
@@ -54,6 +61,9 @@ public sealed class RelayState
 
     /// <summary>The last loss of a slot; null when there was none.</summary>
     internal SlotLoss? Loss => _loss;
+
+    /// <summary>Records were acknowledged.</summary>
+    public void Published(int records) => _published.Add(records);
 
     /// <summary>Events were acknowledged.</summary>
     public void Published(IReadOnlyList<LoggedEvent> events)
@@ -89,11 +99,11 @@ public sealed class RelayState
         IsPublishing = false;
     }
 
-    /// <summary>A slot that was there is missing or lost: its events are read from the log.</summary>
-    internal void Lost(string slot)
+    /// <summary>A slot that was there is missing or lost.</summary>
+    internal void Lost(string slot, string healing)
     {
         _slotLost.Add(1);
-        _loss = new SlotLoss(slot, _clock.GetUtcNow());
+        _loss = new SlotLoss(slot, _clock.GetUtcNow(), healing);
     }
 
     /// <summary>A heartbeat was written; the slot stands like this.</summary>

@@ -23,6 +23,7 @@ internal static class Parameters
         ["grain"] = ("How long a period is.", OneOf("hour", "day")),
         ["window"] = ("Over which days, by UTC date; all when left out.", OneOf("today", "30d", "all")),
         ["name"] = ("The projection.", OneOf([.. RebuildableProjections.All])),
+        ["table"] = ("The table whose changes are published.", OneOf([.. CapturedTables.All])),
         ["kind"] = ("Of what.", OneOf("products", "customers")),
         ["currency"] = ("Amounts of this currency only; USD when left out.", Text()),
         ["from"] = ("From this time on.", Time()),

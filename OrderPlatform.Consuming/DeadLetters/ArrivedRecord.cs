@@ -14,12 +14,13 @@ internal sealed class ArrivedRecord
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Reads its envelope.</summary>
-    public ArrivedRecord(ConsumeResult<byte[], byte[]> consumed)
+    /// <param name="read">How.</param>
+    public ArrivedRecord(ConsumeResult<byte[], byte[]> consumed, Func<ConsumeResult<byte[], byte[]>, Record> read)
     {
         Consumed = consumed;
         try
         {
-            Record = Record.From(consumed);
+            Record = read(consumed);
         }
         catch (PoisonRecordException e)
         {

@@ -9,10 +9,9 @@ namespace OrderPlatform.Projections.OrderView;
 /// <summary>order.events -> the order view, a database of its own for searching (CQRS).</summary>
 public sealed class OrderViewProjection : ISink
 {
-    private readonly NpgsqlDataSource _source;
+    private readonly PostgresWrites _writes;
     private readonly ILogger _log;
     private readonly OrderViewTable _table;
-    private readonly Dictionary<TopicPartition, long> _progress = [];
 
     /// <summary>The live one.</summary>
     public OrderViewProjection([FromKeyedServices(Connections.Views)] NpgsqlDataSource source, ILogger<OrderViewProjection> log)
@@ -23,7 +22,7 @@ public sealed class OrderViewProjection : ISink
     /// <summary>One with a table and a progress of its own.</summary>
     internal OrderViewProjection(NpgsqlDataSource source, ILogger log, string name, OrderViewTable table)
     {
-        (_source, _log, Name, _table) = (source, log, name, table);
+        (_writes, _log, Name, _table) = (new PostgresWrites(source, name), log, name, table);
     }
 
     /// <inheritdoc />
@@ -42,32 +41,11 @@ public sealed class OrderViewProjection : ISink
     public TimeSpan Linger => TimeSpan.FromMilliseconds(10);
 
     /// <inheritdoc />
-    public async Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation)
-    {
-        await using var connection = await _source.OpenConnectionAsync(cancellation);
-        var progress = await PostgresProgress.LoadAsync(connection, Name, cancellation);
-        _progress.Clear();
-        foreach (var partition in partitions)
-        {
-            _progress[partition] = progress.GetValueOrDefault(partition);
-        }
-        return _progress;
-    }
+    public Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation) => _writes.ResumeAsync(partitions, cancellation);
 
     /// <inheritdoc />
-    public async Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation)
-    {
-        var moved = new Dictionary<TopicPartition, long>(_progress);
-        await using var connection = await _source.OpenConnectionAsync(cancellation);
-        await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        await PostgresProgress.MoveAsync(connection, Name, batch, moved, cancellation);
-        await _table.WriteAsync(connection, Rows(batch, await _table.VersionsAsync(connection, batch, cancellation)), cancellation);
-        await transaction.CommitAsync(cancellation);
-        foreach (var (partition, next) in moved)
-        {
-            _progress[partition] = next;
-        }
-    }
+    public Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation) => _writes.WriteAsync(
+        batch, async connection => await _table.WriteAsync(connection, Rows(batch, await _table.VersionsAsync(connection, batch, cancellation)), cancellation), cancellation);
 
     // an order's last event of the batch wins: each order is written once
     private Dictionary<string, OrderViewRow>.ValueCollection Rows(IReadOnlyList<Record> batch, Dictionary<string, int> versions)

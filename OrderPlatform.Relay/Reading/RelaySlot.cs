@@ -22,9 +22,10 @@ internal enum SlotCondition
     Foreign,
 }
 
-/// <summary>The logical replication slot in which PostgreSQL remembers how far the relay has read the WAL, and keeps what it has not.</summary>
-/// <param name="connectionString">Of the database with the event log.</param>
-internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, RelayOptions options)
+/// <summary>A logical replication slot, in which PostgreSQL remembers how far a reader has read the WAL, and keeps what it has not.</summary>
+/// <param name="connectionString">Of the orders database.</param>
+/// <param name="failover">Whether standbys keep a copy of it.</param>
+internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, string name, bool failover)
 {
     private const int FirstVersionWithFailover = 17;
     private static readonly TimeSpan TakeOverBound = TimeSpan.FromSeconds(10);
@@ -32,13 +33,39 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Its name.</summary>
-    public string Name => options.Slot;
+    public string Name => name;
 
     /// <summary>Whether this PostgreSQL decodes logically and this role may replicate.</summary>
     public async Task<bool> IsPossibleAsync(CancellationToken cancellation)
     {
         await using var command = source.CreateCommand("SELECT current_setting('wal_level') = 'logical' AND (rolreplication OR rolsuper) FROM pg_roles WHERE rolname = current_user");
         return await command.ExecuteScalarAsync(cancellation) is true;
+    }
+
+    /// <summary>Takes the slot over. Where it cannot go on from the checkpoint, whatever there is of it is dropped; when it was there before, that is said loudly.</summary>
+    /// <param name="told">The slot that the checkpoint names, if there is one.</param>
+    /// <param name="healing">What makes the loss good.</param>
+    /// <returns>Whether it goes on; it must be made otherwise.</returns>
+    /// <exception cref="InvalidOperationException">The slot's name is taken.</exception>
+    public async Task<bool> ResumeAsync(string? told, string healing, RelayState state, ILogger log, CancellationToken cancellation)
+    {
+        var condition = await TakeOverAsync(Name, cancellation);
+        if (condition == SlotCondition.Foreign)
+        {
+            throw new InvalidOperationException($"Replication slot {Name} belongs to another database of this cluster: give this database's relay a name of its own (Relay:Slot, Relay:TablesSlot).");
+        }
+        if (told == Name && condition == SlotCondition.Ready)
+        {
+            return true;
+        }
+        if (told == Name)
+        {
+            RelayLog.SlotLost(log, Name, condition, healing);
+            state.Lost(Name, healing);
+        }
+        await DropAsync(told ?? Name, cancellation);
+        await DropAsync(Name, cancellation);
+        return false;
     }
 
     /// <summary>A connection to create the slot with, or to read from it.</summary>
@@ -65,7 +92,7 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
             }
             if (Stopwatch.GetElapsedTime(since) > TakeOverBound)
             {
-                throw new TimeoutException($"Replication slot {name} is still read by process {reader} after {TakeOverBound.TotalSeconds:0} s: end it, or set Relay:Slot to another name.");
+                throw new TimeoutException($"Replication slot {name} is still read by process {reader} after {TakeOverBound.TotalSeconds:0} s: end it, or give the relay another name (Relay:Slot, Relay:TablesSlot).");
             }
             await Task.Delay(TakeOverPoll, cancellation);
         }
@@ -84,14 +111,14 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
 
     /// <summary>Creates the slot. That waits for every transaction that is open now, in all databases of the cluster.</summary>
     /// <returns>
-    /// The name of a snapshot that shows exactly what the slot does not tell. It can be used until the next command on the connection.
+    /// With it the name of a snapshot that shows exactly what the slot does not tell. It can be used until the next command on the connection.
     /// </returns>
-    public async Task<string> CreateAsync(LogicalReplicationConnection replication, CancellationToken cancellation)
+    public async Task<PgOutputReplicationSlot> CreateAsync(LogicalReplicationConnection replication, CancellationToken cancellation)
     {
         // https://www.postgresql.org/docs/18/protocol-replication.html; Npgsql knows no FAILOVER, and an SQL function that makes such a slot exports no snapshot
-        var failover = options.SlotFailover && replication.PostgreSqlVersion.Major >= FirstVersionWithFailover ? ", FAILOVER" : "";
-        var created = await replication.CreateLogicalReplicationSlot(Name, $"pgoutput (SNAPSHOT 'export'{failover})", cancellationToken: cancellation);
-        return new PgOutputReplicationSlot(created).SnapshotName!;
+        var kept = failover && replication.PostgreSqlVersion.Major >= FirstVersionWithFailover ? ", FAILOVER" : "";
+        var created = await replication.CreateLogicalReplicationSlot(Name, $"pgoutput (SNAPSHOT 'export'{kept})", cancellationToken: cancellation);
+        return new PgOutputReplicationSlot(created);
     }
 
     private async Task<(SlotCondition Condition, int? Reader)> LookAsync(string name, CancellationToken cancellation)

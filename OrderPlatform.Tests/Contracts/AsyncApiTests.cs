@@ -8,6 +8,7 @@ namespace OrderPlatform.Tests.Contracts;
 public sealed class AsyncApiTests
 {
     private const string File = "docs/asyncapi.yaml";
+    private const string TableChange = "TableChange"; // Debezium's envelope: no event of the platform's
     private static readonly YamlMappingNode Document = Read();
 
     [Fact]
@@ -15,9 +16,9 @@ public sealed class AsyncApiTests
     {
         var channels = Node("channels");
 
-        Keys(channels).ShouldBe(Topics.Sources, ignoreOrder: true);
+        Keys(channels).ShouldBe(Topics.Sources.Concat(Topics.Tables), ignoreOrder: true);
         channels.Children.ShouldAllBe(channel => Text(channel.Value, "address") == channel.Key.ToString());
-        Node("operations").Children.Values.Select(operation => Text(operation, "channel", "$ref")).ShouldBe(Topics.Sources.Select(topic => "#/channels/" + topic), ignoreOrder: true);
+        Node("operations").Children.Values.Select(operation => Text(operation, "channel", "$ref")).ShouldBe(Topics.Sources.Concat(Topics.Tables).Select(topic => "#/channels/" + topic), ignoreOrder: true);
     }
 
     [Fact]
@@ -27,7 +28,11 @@ public sealed class AsyncApiTests
         {
             Keys(Node("channels", topic, "messages")).ShouldBe(EventTypes.All.Where(type => type.Topic == topic).Select(type => type.Name), ignoreOrder: true, topic);
         }
-        Keys(Node("components", "messages")).ShouldBe(EventTypes.All.Select(type => type.Name), ignoreOrder: true);
+        foreach (var topic in Topics.Tables)
+        {
+            Keys(Node("channels", topic, "messages")).ShouldBe([TableChange], topic);
+        }
+        Keys(Node("components", "messages")).ShouldBe(EventTypes.All.Select(type => type.Name).Append(TableChange), ignoreOrder: true);
         foreach (var type in EventTypes.All)
         {
             Text(Document, "channels", type.Topic, "messages", type.Name, "$ref").ShouldBe($"#/components/messages/{type.Name}");

@@ -24,7 +24,8 @@ internal sealed class RelayProcess : IAsyncDisposable
     public static RelayProcess Start(OrdersDatabase database, string kafka, params (string Name, string Value)[] settings)
     {
         var port = LoopbackPort.Free();
-        var environment = new Dictionary<string, string> { ["Relay__Slot"] = database.Name }; // the names of slots are the whole cluster's
+        // the names of slots are the whole cluster's
+        var environment = new Dictionary<string, string> { ["Relay__Slot"] = database.Name, ["Relay__TablesSlot"] = database.Name + "_tables", ["Relay__Tables"] = "false" };
         foreach (var (name, value) in settings)
         {
             environment[name] = value;
