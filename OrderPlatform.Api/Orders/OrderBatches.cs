@@ -10,15 +10,21 @@ namespace OrderPlatform.Api.Orders;
 
 /// <summary>
 /// Writes the orders of several callers in one transaction (docs/decisions/0017): those that come while a batch is being
-/// committed are the next one, so nobody waits when nobody else is there. Whatever is not plain is left to the caller's own
+/// committed are the next one, so nobody waits who is there alone. Whatever is not plain is left to the caller's own
 /// transaction, which has the rules: a repeat, a key that is being worked on, and everything of a batch that PostgreSQL refuses.
 /// </summary>
 internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOptions> options, ILogger<OrderBatches> log) : BackgroundService
 {
-    private const int MaxBatch = 64;
+    private const int MaxOrders = 64;
+
+    /// <summary>Batches, and so connections, at the same time: more than one, so that the wait has a bound however long a commit takes.</summary>
+    private const int MaxBatches = 4;
 
     /// <summary>Some batches' worth, which takes a fraction of a second: beyond that a caller had better come again.</summary>
     private const int MaxWaiting = 1024;
+
+    /// <summary>How long an order waits for others while a batch before it is being committed.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(2);
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
@@ -45,16 +51,27 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
     {
         // what has come is written to its end
         await using var stopping = stoppingToken.Register(() => _waiting.Writer.Complete());
+        using var free = new SemaphoreSlim(MaxBatches);
+        var last = Task.CompletedTask;
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
-            await PlaceAsync(Take());
+            if (!last.IsCompleted)
+            {
+                await Task.WhenAny(last, Task.Delay(LongestWait, CancellationToken.None));
+            }
+            await free.WaitAsync(CancellationToken.None);
+            last = PlaceAsync(Take(), free);
+        }
+        for (var batch = 0; batch < MaxBatches; batch++)
+        {
+            await free.WaitAsync(CancellationToken.None);
         }
     }
 
     private List<Waiting> Take()
     {
         var batch = new List<Waiting>();
-        while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var next))
+        while (batch.Count < MaxOrders && _waiting.Reader.TryRead(out var next))
         {
             if (next.Cancellation.IsCancellationRequested)
             {
@@ -68,7 +85,7 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
         return batch;
     }
 
-    private async Task PlaceAsync(List<Waiting> batch)
+    private async Task PlaceAsync(List<Waiting> batch, SemaphoreSlim free)
     {
         try
         {
@@ -83,6 +100,10 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
         catch (Exception e)
         {
             batch.ForEach(one => one.Outcome.SetException(e));
+        }
+        finally
+        {
+            free.Release();
         }
     }
 

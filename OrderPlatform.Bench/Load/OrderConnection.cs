@@ -39,22 +39,23 @@ internal sealed class OrderConnection : IDisposable
             var read = await _socket.ReceiveAsync(_answer.AsMemory(length), cancellation);
             length = read > 0 ? length + read : throw new BenchException("The Api has closed a connection in the middle of an answer.");
         }
-        while (!IsWhole(_answer.AsSpan(0, length)));
-        if (!_answer.AsSpan(0, length).StartsWith("HTTP/1.1 201 "u8))
-        {
-            throw new BenchException($"An order was not placed: {Encoding.UTF8.GetString(_answer, 0, length)}");
-        }
+        while (!IsPlaced(_answer.AsSpan(0, length)));
     }
 
     /// <inheritdoc />
     public void Dispose() => _socket.Dispose();
 
-    private static bool IsWhole(ReadOnlySpan<byte> answer)
+    // false while the answer is not here to its end
+    private static bool IsPlaced(ReadOnlySpan<byte> answer)
     {
         var body = answer.IndexOf("\r\n\r\n"u8) + 4;
         if (body < 4)
         {
             return false;
+        }
+        if (!answer.StartsWith("HTTP/1.1 201 "u8))
+        {
+            throw new BenchException($"An order was not placed: {Encoding.UTF8.GetString(answer)}");
         }
         var field = answer[(answer.IndexOf("Content-Length: "u8) + "Content-Length: ".Length)..];
         return answer.Length - body >= int.Parse(field[..field.IndexOf((byte)'\r')], provider: null);
