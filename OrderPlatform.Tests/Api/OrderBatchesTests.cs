@@ -165,7 +165,7 @@ public sealed class OrderBatchesTests(EngineFixture engines)
         await using var database = await OrdersDatabase.CreateAsync(engines, Cancellation);
         await using var replica = new PlacingReplica(database.Source);
         using var leaving = new CancellationTokenSource();
-        var (left, stayed) = (replica.PlaceAsync("left", aborted: leaving.Token), replica.PlaceAsync("stayed"));
+        var (left, stayed) = (replica.PlaceUntilAsync(leaving.Token, "left"), replica.PlaceAsync("stayed"));
         await leaving.CancelAsync();
 
         await replica.StartAsync();

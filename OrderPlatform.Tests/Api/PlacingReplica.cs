@@ -34,7 +34,18 @@ internal sealed class PlacingReplica : IAsyncDisposable
     public Task StopAsync() => _batches.StopAsync(TestContext.Current.CancellationToken);
 
     /// <summary>The request, as far as it comes before it has to wait.</summary>
-    public async Task<Answer> PlaceAsync(string key, string body = OrderRequests.TwoCds, string caller = "shop", CancellationToken aborted = default)
+    public Task<Answer> PlaceAsync(string key, string body = OrderRequests.TwoCds, string caller = "shop") => SendAsync(key, body, caller, CancellationToken.None);
+
+    /// <summary>The same of a caller who may leave.</summary>
+    public Task<Answer> PlaceUntilAsync(CancellationToken aborted, string key) => SendAsync(key, OrderRequests.TwoCds, "shop", aborted);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _batches.StopAsync(CancellationToken.None);
+        _batches.Dispose();
+    }
+
+    private async Task<Answer> SendAsync(string key, string body, string caller, CancellationToken aborted)
     {
         var http = new DefaultHttpContext { RequestAborted = aborted, Request = { Method = "POST", Path = "/orders" } };
         http.Request.Headers["Idempotency-Key"] = key;
@@ -42,11 +53,5 @@ internal sealed class PlacingReplica : IAsyncDisposable
         var bytes = Encoding.UTF8.GetBytes(body);
         var request = new JsonBody<PlaceOrderRequest>(JsonSerializer.Deserialize<PlaceOrderRequest>(bytes, PlatformJson.Strict), bytes);
         return (Answer)await PlaceOrder.HandleAsync(http, request, _writes, _batches, TimeProvider.System);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _batches.StopAsync(CancellationToken.None);
-        _batches.Dispose();
     }
 }

@@ -24,13 +24,14 @@ public sealed class AloneApi : IAsyncDisposable
     {
         if (_client is null)
         {
-            var orders = (string)run["postgres"]!;
+            // two Apis share the connections that PostgreSQL has
+            var orders = new NpgsqlConnectionStringBuilder((string)run["postgres"]!) { MaxPoolSize = 40 };
             var clickHouse = new Uri((string)run["clickhouse"]!);
             _process = await ApiProcess.StartAsync(
                 new Dictionary<string, string>
                 {
-                    ["ConnectionStrings__orders"] = orders,
-                    ["ConnectionStrings__views"] = new NpgsqlConnectionStringBuilder(orders) { Database = "views" }.ConnectionString,
+                    ["ConnectionStrings__orders"] = orders.ConnectionString,
+                    ["ConnectionStrings__views"] = new NpgsqlConnectionStringBuilder(orders.ConnectionString) { Database = "views" }.ConnectionString,
                     ["ConnectionStrings__kafka"] = (string)run["kafka"]!,
                     ["ConnectionStrings__redis"] = (string)run["redis"]!,
                     ["ConnectionStrings__clickhouse"] = $"Host={clickHouse.Host};Port={clickHouse.Port};Protocol=http;Database=analytics",
