@@ -38,7 +38,8 @@ builder.Services.ConfigureHttpJsonOptions(json => PlatformJson.Configure(json.Se
 builder.Services.AddProblemDetails();
 builder.Services.AddSingleton<ApiKeys>().AddSingleton<RateLimits>();
 builder.Services.AddSingleton<IdempotencyMetrics>().AddSingleton<IdempotentWrites>().AddHostedService<IdempotencyCleanup>();
-builder.Services.AddSingleton<EventLogReader>().AddSingleton<OrderHints>().AddHostedService<OrderHintListener>().AddSingleton<Completeness>().AddSingleton<RankingReader>().AddSingleton<RebuildRequests>();
+builder.Services.AddSingleton<EventLogReader>().AddSingleton<Completeness>().AddSingleton<RankingReader>().AddSingleton<RebuildRequests>();
+builder.Services.AddOrders();
 builder.Services.AddCustomers();
 builder.Services.AddHealthChecks().AddCheck<DeadLetterHealthCheck>("dead-letters");
 builder.Services.AddApiDescription();

@@ -70,8 +70,8 @@ chaos.SetAction(async (parsed, cancellation) =>
 });
 root.Add(chaos);
 
-var placing = new Command("orders", "POST /orders beside the same SQL by Npgsql alone, on a running standalone host; its relay and projections are stopped meanwhile") { results };
-placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(results)!, cancellation));
+var placing = new Command("orders", "POST /orders with and without micro-batched commits, beside the same SQL by Npgsql alone") { results };
+placing.SetAction((parsed, cancellation) => OrdersBench.RunAsync(parsed.GetValue(results)!, cancellation));
 root.Add(placing);
 
 var projection = new Argument<string>("projection") { Description = "order-view, rankings or sales-facts" };

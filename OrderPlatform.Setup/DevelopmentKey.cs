@@ -5,7 +5,7 @@ using Npgsql;
 namespace OrderPlatform.Setup;
 
 /// <summary>The key with every scope that a development host makes and prints. Production sets none, so none is made.</summary>
-internal static class DevelopmentKey
+public static class DevelopmentKey
 {
     private static readonly string[] EveryScope = ["orders:read", "orders:write", "orders:import", "analytics:read", "products:read", "pii:read", "operations"];
 

@@ -60,12 +60,18 @@ public static class EventLogWriter
     /// <summary>Appends many events in their order, in one statement. As for one, the rows of their aggregates must be locked.</summary>
     public static async Task AppendAsync(NpgsqlConnection connection, IReadOnlyList<NewEvent> events, CancellationToken cancellation)
     {
-        if (events.Count == 0)
+        if (events.Count > 0)
         {
-            return;
+            await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Append(events) } };
+            await batch.ExecuteNonQueryAsync(cancellation);
         }
+    }
+
+    /// <summary>The statement that appends many events in their order, to be sent in the same batch as the rows of their aggregates.</summary>
+    public static NpgsqlBatchCommand Append(IReadOnlyList<NewEvent> events)
+    {
         var types = events.Select(happened => EventTypes.Of(happened.Payload)).ToList();
-        await using var command = new NpgsqlCommand(InsertMany, connection)
+        return new NpgsqlBatchCommand(InsertMany)
         {
             Parameters =
             {
@@ -80,7 +86,6 @@ public static class EventLogWriter
                 new NpgsqlParameter<byte[][]> { TypedValue = [.. events.Zip(types, (happened, type) => JsonSerializer.SerializeToUtf8Bytes(happened.Payload, type.Payload, PlatformJson.Options))] },
             },
         };
-        await command.ExecuteNonQueryAsync(cancellation);
     }
 
     /// <summary>The stream of one aggregate.</summary>

@@ -8,4 +8,10 @@ public sealed class OrderOptions
 
     /// <summary>A pending order that is not paid this long after its window, or after its last change, is cancelled.</summary>
     public TimeSpan PaymentBound { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// Whether orders that are placed at the same time are written in one transaction (docs/decisions/0017). One that is placed alone
+    /// does not wait for others.
+    /// </summary>
+    public bool MicroBatch { get; set; } = true;
 }

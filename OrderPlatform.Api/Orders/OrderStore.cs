@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Npgsql;
 using NpgsqlTypes;
@@ -14,28 +15,22 @@ internal static class OrderStore
     private const string Columns = "id, customer_id, currency, status, total_amount, version, items::text, created_at, updated_at";
 
     /// <summary>Writes a new order and its first event.</summary>
-    public static async Task InsertAsync(NpgsqlConnection connection, Order order, OrderEvent happened, CancellationToken cancellation)
+    public static Task InsertAsync(NpgsqlConnection connection, Order order, OrderEvent happened, CancellationToken cancellation) =>
+        InsertAsync(connection, [(order, happened, Activity.Current?.Id)], cancellation);
+
+    /// <summary>Writes new orders and their first events.</summary>
+    public static async Task InsertAsync(NpgsqlConnection connection, IReadOnlyList<(Order Order, OrderEvent Happened, string? TraceParent)> placed, CancellationToken cancellation)
     {
+        if (placed.Count == 0)
+        {
+            return;
+        }
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
             {
-                new("INSERT INTO orders (id, customer_id, currency, status, total_amount, version, items, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-                {
-                    Parameters =
-                    {
-                        new NpgsqlParameter<Guid> { TypedValue = Guid.Parse(order.Id) },
-                        new NpgsqlParameter<string> { TypedValue = order.CustomerId },
-                        new NpgsqlParameter<string> { TypedValue = order.Currency },
-                        new NpgsqlParameter<string> { TypedValue = order.Status.ToString() },
-                        new NpgsqlParameter<decimal> { TypedValue = order.TotalAmount },
-                        new NpgsqlParameter<int> { TypedValue = order.Version },
-                        Items(order),
-                        new NpgsqlParameter<DateTimeOffset> { TypedValue = order.CreatedAt },
-                        new NpgsqlParameter<DateTimeOffset> { TypedValue = order.UpdatedAt },
-                    },
-                },
-                EventLogWriter.Append(order.Id, order.Version, order.UpdatedAt, happened),
+                Insert([.. placed.Select(one => one.Order)]),
+                EventLogWriter.Append([.. placed.Select(one => new NewEvent(one.Order.Id, one.Order.Version, one.Order.UpdatedAt, one.Happened, one.TraceParent))]),
             },
         };
         await batch.ExecuteNonQueryAsync(cancellation);
@@ -182,8 +177,26 @@ internal static class OrderStore
         reader.GetFieldValue<DateTimeOffset>(7),
         reader.GetFieldValue<DateTimeOffset>(8));
 
-    private static NpgsqlParameter<byte[]> Items(Order order) =>
-        new() { TypedValue = JsonSerializer.SerializeToUtf8Bytes(order.Items, PlatformJson.Options), NpgsqlDbType = NpgsqlDbType.Jsonb };
+    private static NpgsqlBatchCommand Insert(IReadOnlyList<Order> orders) =>
+        new("INSERT INTO orders (id, customer_id, currency, status, total_amount, version, items, created_at, updated_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<Guid[]> { TypedValue = [.. orders.Select(order => Guid.Parse(order.Id))] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. orders.Select(order => order.CustomerId)] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. orders.Select(order => order.Currency)] },
+                new NpgsqlParameter<string[]> { TypedValue = [.. orders.Select(order => order.Status.ToString())] },
+                new NpgsqlParameter<decimal[]> { TypedValue = [.. orders.Select(order => order.TotalAmount)] },
+                new NpgsqlParameter<int[]> { TypedValue = [.. orders.Select(order => order.Version)] },
+                new NpgsqlParameter<byte[][]> { TypedValue = [.. orders.Select(ItemsOf)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb },
+                new NpgsqlParameter<DateTimeOffset[]> { TypedValue = [.. orders.Select(order => order.CreatedAt)] },
+                new NpgsqlParameter<DateTimeOffset[]> { TypedValue = [.. orders.Select(order => order.UpdatedAt)] },
+            },
+        };
+
+    private static NpgsqlParameter<byte[]> Items(Order order) => new() { TypedValue = ItemsOf(order), NpgsqlDbType = NpgsqlDbType.Jsonb };
+
+    private static byte[] ItemsOf(Order order) => JsonSerializer.SerializeToUtf8Bytes(order.Items, PlatformJson.Options);
 
     private static NpgsqlParameter Nullable(object? value, NpgsqlDbType type) => new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
 }

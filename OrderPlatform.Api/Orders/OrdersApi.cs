@@ -8,6 +8,14 @@ namespace OrderPlatform.Api.Orders;
 /// <summary>The endpoints of orders.</summary>
 internal static class OrdersApi
 {
+    public static void AddOrders(this IServiceCollection services)
+    {
+        services.AddOptions<OrderOptions>().BindConfiguration("Orders")
+            .Validate(orders => orders.ChangeWindow >= TimeSpan.Zero && orders.PaymentBound > TimeSpan.Zero, "Orders:ChangeWindow must not be negative, and Orders:PaymentBound must be positive.").ValidateOnStart();
+        services.AddSingleton<OrderHints>().AddHostedService<OrderHintListener>();
+        services.AddSingleton<OrderBatches>().AddHostedService(provider => provider.GetRequiredService<OrderBatches>());
+    }
+
     public static void MapOrders(this WebApplication app)
     {
         var orders = app.MapGroup("/orders").WithTags("Orders");

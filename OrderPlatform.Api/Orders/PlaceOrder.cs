@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OrderPlatform.Api.Authentication;
 using OrderPlatform.Api.Http;
 using OrderPlatform.Api.Idempotency;
@@ -16,7 +17,7 @@ internal static class PlaceOrder
     /// <summary>ClickHouse's dates begin here.</summary>
     private static readonly DateTimeOffset EarliestImport = DateTimeOffset.UnixEpoch;
 
-    public static async Task<IResult> HandleAsync(HttpContext http, JsonBody<PlaceOrderRequest> body, IdempotentWrites writes, TimeProvider clock)
+    public static async Task<IResult> HandleAsync(HttpContext http, JsonBody<PlaceOrderRequest> body, IdempotentWrites writes, OrderBatches batches, TimeProvider clock)
     {
         var now = clock.GetUtcNow().Truncated();
         var request = body.Value ?? throw ProblemException.Invalid("$", "must be an order: customerId, currency and items.");
@@ -25,11 +26,12 @@ internal static class PlaceOrder
         {
             http.Require(Scopes.OrdersImport);
         }
-        return await writes.RunAsync(http, body.Bytes, forGood: happened is OrderImported, async (connection, cancellation) =>
+        var placed = new PlacedOrder(IdempotentRequest.Of(http, body.Bytes, forGood: happened is OrderImported), order, happened, Activity.Current?.Id, OrderAnswer.Created(order));
+        return await batches.TryPlaceAsync(placed, http.RequestAborted) ?? await writes.RunAsync(placed.Request, async (connection, cancellation) =>
         {
-            await OrderStore.InsertAsync(connection, order, happened, cancellation);
-            return OrderAnswer.Created(order);
-        });
+            await OrderStore.InsertAsync(connection, [(placed.Order, placed.Happened, placed.TraceParent)], cancellation);
+            return placed.Answer;
+        }, http.RequestAborted);
     }
 
     private static (Order Order, OrderEvent Happened) Decide(PlaceOrderRequest request, DateTimeOffset now)

@@ -18,8 +18,6 @@ internal static class SagaExtensions
             return;
         }
         var services = builder.Services;
-        services.AddOptions<OrderOptions>().BindConfiguration("Orders")
-            .Validate(orders => orders.ChangeWindow >= TimeSpan.Zero && orders.PaymentBound > TimeSpan.Zero, "Orders:ChangeWindow must not be negative, and Orders:PaymentBound must be positive.").ValidateOnStart();
         services.AddOptions<SimulatorOptions>().BindConfiguration("Payments:Simulator")
             .Validate(simulator => simulator.Rates.All(rate => rate is >= 0 and <= 1), "The rates of Payments:Simulator are from 0 to 1.").ValidateOnStart();
         services.AddOptions<ShippingOptions>().BindConfiguration("Shipping")

@@ -1,158 +1,129 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
-using Npgsql;
-using NpgsqlTypes;
+using OrderPlatform.Engines;
+using OrderPlatform.Engines.Postgres;
+using OrderPlatform.Setup;
 
 namespace OrderPlatform.Bench.Load;
 
 /// <summary>
-/// POST /orders beside its floor: the same SQL transaction driven by Npgsql alone, with the same number of clients, in turns
-/// on one running standalone host. Relay and projections are stopped for both.
+/// POST /orders with and without micro-batched commits, beside the floor: the same SQL by Npgsql alone. In turns, on a PostgreSQL
+/// of its own and an Api process for each mode; relay and projections do not run.
 /// </summary>
-public static class OrdersBench
+internal static class OrdersBench
 {
     private const int Rounds = 5;
-    private static readonly TimeSpan RoundLength = TimeSpan.FromSeconds(4);
+    private const double TargetAlone = 0.6;
+    private const double TargetBatched = 1.5;
+    private static readonly TimeSpan RoundLength = TimeSpan.FromSeconds(3);
     private static readonly int[] ClientCounts = [1, 4, 16, 64];
 
-    // the floor writes into tables of its own with the same indexes: what it writes is no order, and must not be published
-    private const string OwnTables =
-        """
-        DROP SCHEMA IF EXISTS bench CASCADE;
-        CREATE SCHEMA bench;
-        CREATE TABLE bench.orders (LIKE public.orders INCLUDING ALL) WITH (fillfactor = 85);
-        CREATE TABLE bench.idempotency (LIKE public.idempotency INCLUDING ALL);
-        CREATE TABLE bench.event_log (LIKE public.event_log INCLUDING ALL);
-        CREATE UNIQUE INDEX ON bench.event_log (stream, sequence);
-        """;
-
-    private static readonly byte[] Items = Encoding.UTF8.GetBytes("""[{"productId":"p-17","quantity":2,"unitPrice":11.77},{"productId":"p-40","quantity":1,"unitPrice":3.20}]""");
-
     /// <summary>Runs all rounds and writes orders.md and .json.</summary>
-    public static async Task<int> RunAsync(RunningHost host, string resultsFolder, CancellationToken cancellation)
+    public static async Task<int> RunAsync(string resultsFolder, CancellationToken cancellation)
     {
-        using var api = host.Client(ClientCounts[^1]);
-        await using var postgres = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(host.Postgres!) { MaxPoolSize = ClientCounts[^1], SearchPath = "bench" }.ConnectionString);
-        await ExecuteAsync(postgres, OwnTables, cancellation);
-        var rows = new List<Row>();
-        host.Signal("STOP", "relay", "projections");
+        var data = Directory.CreateTempSubdirectory("orderplatform-bench-orders-");
         try
         {
+            await using var postgres = await RunningEngine.StartAsync(new PostgresEngine(), Path.Combine(data.FullName, "postgres"), 0, _ => { }, cancellation);
+            string Database(string name) => PostgresEngine.ConnectionString(Path.Combine(data.FullName, "postgres"), postgres.Port, name);
+            foreach (var name in (string[])["orders", "views"])
+            {
+                await PostgresDatabases.EnsureAsync(Database(name), cancellation);
+                await PostgresMigrations.ApplyAsync(Database(name), name, cancellation);
+            }
+            var key = RandomNumberGenerator.GetHexString(32);
+            await DevelopmentKey.EnsureAsync(Database("orders"), key, cancellation);
+            await using var floor = await OrdersFloor.CreateAsync(Database("orders"), ClientCounts[^1], cancellation);
+            await using var alone = await StartApiAsync(Database, microBatch: false, cancellation);
+            await using var batched = await StartApiAsync(Database, microBatch: true, cancellation);
+            Func<int, Task<Round>>[] sides =
+            [
+                clients => RunAsync(clients, _ => Task.FromResult(new Client(() => floor.PlaceAsync(cancellation))), cancellation),
+                clients => RunAsync(clients, client => ConnectAsync(alone, key, client, cancellation), cancellation),
+                clients => RunAsync(clients, client => ConnectAsync(batched, key, client, cancellation), cancellation),
+            ];
+            var rows = new List<Row>();
             foreach (var clients in ClientCounts)
             {
-                var (http, direct) = (new List<double>(), new List<double>());
-                for (var round = 0; round <= Rounds; round++) // the first one warms up
-                {
-                    var (byHttp, bySql) = (await RateAsync(clients, () => PlaceAsync(api, cancellation)), await RateAsync(clients, () => WriteAsync(postgres, cancellation)));
-                    if (round > 0)
-                    {
-                        http.Add(byHttp);
-                        direct.Add(bySql);
-                    }
-                }
-                rows.Add(new Row(clients, Median(http), Median(direct)));
+                rows.Add(await MeasureAsync(clients, sides));
                 Console.WriteLine(rows[^1].Text);
             }
+            Write(resultsFolder, rows);
+            return rows[^1] is { AloneRatio: >= TargetAlone, BatchedRatio: >= TargetBatched } ? 0 : 1;
         }
         finally
         {
-            host.Signal("CONT", "relay", "projections");
-            await ExecuteAsync(postgres, "DROP SCHEMA bench CASCADE", cancellation);
+            data.Delete(recursive: true);
         }
-        Write(resultsFolder, rows);
-        return rows[^1].Ratio >= 0.5 ? 0 : 1;
     }
 
-    private static async Task ExecuteAsync(NpgsqlDataSource source, string sql, CancellationToken cancellation)
-    {
-        await using var command = source.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync(cancellation);
-    }
-
-    private static async Task PlaceAsync(HttpClient api, CancellationToken cancellation)
-    {
-        using var response = await api.SendAsync(OrderLoad.Place(Random.Shared), cancellation);
-        response.EnsureSuccessStatusCode();
-    }
-
-    // what IdempotentWrites and OrderStore send, in the same round trips
-    private static async Task WriteAsync(NpgsqlDataSource source, CancellationToken cancellation)
-    {
-        var key = Guid.NewGuid().ToString();
-        var id = Guid.CreateVersion7();
-        var now = TimeProvider.System.GetUtcNow();
-        await using var connection = await source.OpenConnectionAsync(cancellation);
-        await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        await using (var begin = new NpgsqlBatch(connection)
+    // the Api connects to Kafka, Redis and ClickHouse when it is asked for what they have: nobody asks
+    private static Task<ApiProcess> StartApiAsync(Func<string, string> database, bool microBatch, CancellationToken cancellation) => ApiProcess.StartAsync(
+        new Dictionary<string, string>
         {
-            BatchCommands =
+            ["ConnectionStrings__orders"] = database("orders"),
+            ["ConnectionStrings__views"] = database("views"),
+            ["ConnectionStrings__kafka"] = "127.0.0.1:1",
+            ["ConnectionStrings__redis"] = "127.0.0.1:1",
+            ["ConnectionStrings__clickhouse"] = "Host=127.0.0.1;Port=1;Protocol=http;Database=analytics",
+            ["Privacy__MasterKey"] = RandomNumberGenerator.GetHexString(64),
+            ["Orders__MicroBatch"] = $"{microBatch}",
+        },
+        line => Console.WriteLine(line),
+        cancellation);
+
+    private static async Task<Row> MeasureAsync(int clients, Func<int, Task<Round>>[] sides)
+    {
+        var rounds = Array.ConvertAll(sides, _ => new List<Round>());
+        for (var round = 0; round <= Rounds; round++) // the first one warms up
+        {
+            for (var side = 0; side < sides.Length; side++)
             {
-                Command("SELECT pg_try_advisory_xact_lock($1)", Random.Shared.NextInt64()),
-                Command("SELECT request_hash, status, headers::text, body FROM idempotency WHERE caller = $1 AND key = $2 AND expires_at > now()", "bench", key),
-            },
-        })
-        {
-            await begin.ExecuteNonQueryAsync(cancellation);
-        }
-        await using (var write = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                Command(
-                    "INSERT INTO orders (id, customer_id, currency, status, total_amount, version, items, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    id, "c-1", "USD", "Pending", 26.74m, 1, new NpgsqlParameter { Value = Items, NpgsqlDbType = NpgsqlDbType.Jsonb }, now, now),
-                Command(
-                    "INSERT INTO event_log (stream, sequence, event_id, type, topic, key, occurred_at, traceparent, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8)",
-                    $"bench/{id}", 1, Guid.CreateVersion7(), "BenchWritten.v1", "bench", $"{id}", now, RandomNumberGenerator.GetBytes(600)),
-            },
-        })
-        {
-            await write.ExecuteNonQueryAsync(cancellation);
-        }
-        await using (var record = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                Command(
-                    "INSERT INTO idempotency (caller, key, request_hash, status, headers, body, expires_at) VALUES ($1, $2, $3, 201, '{}', $4, now() + interval '1 day') ON CONFLICT (caller, key) DO NOTHING",
-                    "bench", key, new byte[32], Items),
-            },
-        })
-        {
-            await record.ExecuteNonQueryAsync(cancellation);
-        }
-        await transaction.CommitAsync(cancellation);
-    }
-
-    private static NpgsqlBatchCommand Command(string sql, params object[] values)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (var value in values)
-        {
-            command.Parameters.Add(value as NpgsqlParameter ?? new NpgsqlParameter { Value = value });
-        }
-        return command;
-    }
-
-    private static async Task<double> RateAsync(int clients, Func<Task> once)
-    {
-        var since = Stopwatch.GetTimestamp();
-        var done = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Run(async () =>
-        {
-            var count = 0;
-            for (; Stopwatch.GetElapsedTime(since) < RoundLength; count++)
-            {
-                await once();
+                var ran = await sides[side](clients);
+                if (round > 0)
+                {
+                    rounds[side].Add(ran);
+                }
             }
-            return count;
-        })));
-        return done.Sum() / Stopwatch.GetElapsedTime(since).TotalSeconds;
+        }
+        var medians = rounds.Select(Median).ToList();
+        return new Row(clients, medians[0], medians[1], medians[2]);
     }
 
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    private static async Task<Client> ConnectAsync(ApiProcess api, string key, int client, CancellationToken cancellation)
+    {
+        var order = $$"""{"customerId":"c-{{client}}","currency":"USD","items":[{"productId":"p-17","quantity":2,"unitPrice":11.77},{"productId":"p-40","quantity":1,"unitPrice":3.20}]}""";
+        var connection = await OrderConnection.OpenAsync(api.Address, key, order, cancellation);
+        return new Client(() => connection.PlaceAsync(cancellation), connection);
+    }
+
+    private static async Task<Round> RunAsync(int clients, Func<int, Task<Client>> connect, CancellationToken cancellation)
+    {
+        var connected = await Task.WhenAll(Enumerable.Range(0, clients).Select(connect));
+        var since = Stopwatch.GetTimestamp();
+        var latencies = await Task.WhenAll(connected.Select(client => Task.Run(() => PlaceAsync(client, since), cancellation)));
+        var elapsed = Stopwatch.GetElapsedTime(since);
+        Array.ForEach(connected, client => client.Connection?.Dispose());
+        var all = Percentiles.Of(latencies.SelectMany(one => one));
+        return new Round(all.Count / elapsed.TotalSeconds, all.P50Ms, all.P99Ms);
+    }
+
+    private static async Task<List<double>> PlaceAsync(Client client, long since)
+    {
+        var latencies = new List<double>();
+        for (var last = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(since, last) < RoundLength;)
+        {
+            await client.Place();
+            var now = Stopwatch.GetTimestamp();
+            latencies.Add(Stopwatch.GetElapsedTime(last, now).TotalMilliseconds);
+            last = now;
+        }
+        return latencies;
+    }
+
+    private static Round Median(List<Round> rounds) => rounds.OrderBy(round => round.PerSecond).ElementAt(rounds.Count / 2);
 
     private static void Write(string folder, List<Row> rows)
     {
@@ -160,17 +131,29 @@ public static class OrdersBench
         File.WriteAllLines(Path.Combine(folder, "orders.md"),
         [
             "# Writing orders", "",
-            $"`dotnet run -c Release --project OrderPlatform.Bench -- orders` on a running standalone host, relay and projections stopped; {Machine.Description}. Orders a second, medians of {Rounds} rounds of {RoundLength.TotalSeconds} s in turn; the floor is the same SQL transaction by Npgsql alone.", "",
-            "| clients | POST /orders | floor | ratio |", "|---:|---:|---:|---:|",
+            $"`dotnet run -c Release --project OrderPlatform.Bench -- orders`; {Machine.Description}. Orders a second and latency in ms (p50 / p99), medians of {Rounds} rounds of {RoundLength.TotalSeconds} s in turn, on a PostgreSQL of its own; relay and projections do not run. The floor is the same SQL by Npgsql alone, one transaction an order; *batched* is `Orders:MicroBatch`. The clients share the processors with what they measure.", "",
+            "| clients | floor | alone | batched | alone / floor | batched / floor | floor ms | alone ms | batched ms |", "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
             .. rows.Select(row => row.Text),
+            "", $"Aims at {ClientCounts[^1]} clients: {TargetAlone.ToString(CultureInfo.InvariantCulture)} of the floor alone, {TargetBatched.ToString(CultureInfo.InvariantCulture)} batched.",
         ]);
         File.WriteAllText(Path.Combine(folder, "orders.json"), JsonSerializer.Serialize(new { machine = Machine.Description, rounds = Rounds, rows }, Machine.Json));
     }
 
-    private sealed record Row(int Clients, double HttpPerSecond, double FloorPerSecond)
-    {
-        public double Ratio => HttpPerSecond / FloorPerSecond;
+    private sealed record Client(Func<Task> Place, IDisposable? Connection = null);
 
-        internal string Text => string.Create(CultureInfo.InvariantCulture, $"| {Clients} | {HttpPerSecond:N0} | {FloorPerSecond:N0} | {Ratio:F2} |");
+    private sealed record Round(double PerSecond, double P50Ms, double P99Ms)
+    {
+        internal string Latency => string.Create(CultureInfo.InvariantCulture, $"{P50Ms:F1} / {P99Ms:F1}");
+    }
+
+    private sealed record Row(int Clients, Round Floor, Round Alone, Round Batched)
+    {
+        public double AloneRatio => Alone.PerSecond / Floor.PerSecond;
+
+        public double BatchedRatio => Batched.PerSecond / Floor.PerSecond;
+
+        internal string Text => string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {Clients} | {Floor.PerSecond:N0} | {Alone.PerSecond:N0} | {Batched.PerSecond:N0} | {AloneRatio:F2} | {BatchedRatio:F2} | {Floor.Latency} | {Alone.Latency} | {Batched.Latency} |");
     }
 }

@@ -5,14 +5,14 @@ using static OrderPlatform.Tests.Api.OrderRequests;
 
 namespace OrderPlatform.Tests.Api;
 
-public sealed class PlaceOrderTests(PlatformFixture platform)
+public class PlaceOrderTests(PlatformFixture platform)
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task An_order_is_answered_with_its_place_its_version_and_the_total_computed_here()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
 
         using var response = await api.SendAsync(Post("/orders", TwoCds), Cancellation);
 
@@ -32,7 +32,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task The_same_key_gives_the_same_answer_byte_for_byte_and_one_order()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         var key = Guid.NewGuid().ToString();
         var customer = "c-" + key;
         var body = TwoCds.Replace("c-1", customer, StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task Two_hundred_at_once_with_one_key_make_one_order()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         var key = Guid.NewGuid().ToString();
         var customer = "c-" + key;
         var body = TwoCds.Replace("c-1", customer, StringComparison.Ordinal);
@@ -76,7 +76,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task A_key_used_for_something_else_is_refused()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         var key = Guid.NewGuid().ToString();
         using var first = await api.SendAsync(Post("/orders", TwoCds, key), Cancellation);
 
@@ -92,7 +92,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [InlineData(256)]
     public async Task A_missing_or_unusable_idempotency_key_is_refused(object? key)
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/orders") { Content = Json(TwoCds) };
         if (key is not null)
         {
@@ -131,7 +131,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [InlineData("", "$")]
     public async Task A_wrong_field_is_named_and_nothing_is_written(string body, string field)
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
 
         using var response = await api.SendAsync(Post("/orders", body), Cancellation);
 
@@ -143,7 +143,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task Bodies_beyond_the_bounds_are_refused()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         var line = """{"productId":"p","quantity":1,"unitPrice":1}""";
 
         using var tooMany = await api.SendAsync(Post("/orders", $$"""{"customerId":"c","currency":"USD","items":[{{string.Join(',', Enumerable.Repeat(line, 501))}}]}"""), Cancellation);
@@ -164,7 +164,7 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task An_imported_order_stands_at_its_own_date_and_is_delivered()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         var body = TwoCds.TrimEnd('}') + ""","occurredAt":"1997-01-01T00:00:00Z"}""";
 
         using var response = await api.SendAsync(Post("/orders", body), Cancellation);
@@ -182,13 +182,16 @@ public sealed class PlaceOrderTests(PlatformFixture platform)
     [Fact]
     public async Task Without_a_key_nobody_gets_in()
     {
-        var api = await platform.ApiAsync();
+        var api = await ApiAsync();
         using var stranger = new HttpClient(new SocketsHttpHandler()) { BaseAddress = api.BaseAddress };
 
         using var response = await stranger.SendAsync(Post("/orders", TwoCds), Cancellation);
 
         response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
     }
+
+    /// <summary>The Api that is asked.</summary>
+    protected virtual Task<HttpClient> ApiAsync() => platform.ApiAsync();
 
     private static async Task<int> OrdersOfAsync(HttpClient api, string customer)
     {

@@ -104,4 +104,10 @@ internal enum Bug
 
     /// <summary>The answer to an idempotency key is recorded in a transaction of its own, after the work.</summary>
     AnswerRecordedApart,
+
+    /// <summary>A batch of orders looks for a key's answer before it has the key's lock.</summary>
+    AnswerLookedUpBeforeItsLock,
+
+    /// <summary>Callers are answered before their batch is committed.</summary>
+    BatchAnsweredBeforeItsCommit,
 }

@@ -50,6 +50,7 @@ internal sealed class Promises(World world)
     public void Answered(string key, Answer answer)
     {
         Keep(!_answers.TryGetValue(key, out var before) || before == answer, $"the key '{key}' is answered with {answer} after {before}");
+        Keep(answer.Status != 201 || world.Orders.Find(answer.Id) is not null, $"{key} is told of {answer.Id}, which is not there");
         _answers[key] = answer;
     }
 

@@ -44,6 +44,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(nameof(Bug.ScriptWithoutPlan))]
     [InlineData(nameof(Bug.RepeatsTaken))]
     [InlineData(nameof(Bug.AnswerRecordedApart))]
+    [InlineData(nameof(Bug.AnswerLookedUpBeforeItsLock))]
+    [InlineData(nameof(Bug.BatchAnsweredBeforeItsCommit))]
     public void A_bug_made_on_purpose_is_found(string bug)
     {
         // the same schedules each time: whether it is found is no matter of luck

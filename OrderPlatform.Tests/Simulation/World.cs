@@ -95,6 +95,9 @@ internal sealed class World
 
     public Table<OrderViewRow> OrderView { get; } = new();
 
+    /// <summary>Orders that the Api's next batch takes.</summary>
+    public List<Actors.PlaceOrder> WaitingOrders { get; } = [];
+
     /// <summary>Clients, requests and calls that have not come to their end.</summary>
     public bool HasOpenWork => _actors.Exists(actor => actor is Client or Request or PaymentCall);
 
@@ -208,6 +211,7 @@ internal sealed class World
         var replicas = 1 + Random.Next(2);
         for (var replica = 1; replica <= replicas; replica++)
         {
+            Add(new Actors.OrderBatches(this, $"order-batches-{replica}"));
             Add(new OrdersActor(this, $"orders-{replica}"));
             Add(new InventoryActor(this, $"inventory-{replica}"));
             Add(new PaymentsActor(this, $"payments-{replica}"));

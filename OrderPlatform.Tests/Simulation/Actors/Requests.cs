@@ -29,6 +29,9 @@ internal abstract class Request(World world, string name) : Actor(world, name)
 /// <summary>A POST (Api/Idempotency/IdempotentWrites): the answer is recorded in the transaction of the work, so either both are there or neither.</summary>
 internal abstract class IdempotentRequest(World world, string name, string key) : Request(world, name)
 {
+    /// <summary>The header Idempotency-Key.</summary>
+    public string Key => key;
+
     protected Answer? Work { get; set; }
 
     /// <summary>Works in the transaction and leaves its answer in <see cref="Work"/>.</summary>
@@ -84,16 +87,46 @@ internal abstract class IdempotentRequest(World world, string name, string key) 
     }
 }
 
-/// <summary>POST /orders (Orders/PlaceOrder).</summary>
+/// <summary>POST /orders (Orders/PlaceOrder): in a batch or alone, whichever its replica does (Orders:MicroBatch).</summary>
 internal sealed class PlaceOrder(World world, string key, string customerId, IReadOnlyList<OrderItem> items) : IdempotentRequest(world, $"place {key}", key)
 {
+    private readonly string _id = world.NewOrderId();
+
+    /// <summary>What its client gets once it is written.</summary>
+    public Answer Decided => new(201, _id, 1);
+
+    /// <summary>What became of it in a batch; null while it waits there.</summary>
+    public BatchOutcome? Outcome { get; set; }
+
+    /// <summary>Writes the order and its event.</summary>
+    public void Write(Transaction transaction)
+    {
+        transaction.TryLock(World.Orders, _id);
+        World.Happens(transaction, null, [Order.Place(_id, customerId, "EUR", items, World.Now)]);
+    }
+
+    protected override IEnumerable<Turn> Run()
+    {
+        if (World.Random.Next(2) == 0)
+        {
+            World.WaitingOrders.Add(this);
+            yield return Turn.Did;
+            while (Outcome is null)
+            {
+                yield return Turn.Idle;
+            }
+            Answer = Outcome == BatchOutcome.Written ? Decided : null;
+        }
+        foreach (var turn in Outcome is null or BatchOutcome.Left ? base.Run() : [])
+        {
+            yield return turn;
+        }
+    }
+
     protected override IEnumerable<Turn> RunWork(Transaction transaction)
     {
-        var id = World.NewOrderId();
-        var created = Order.Place(id, customerId, "EUR", items, World.Now);
-        transaction.TryLock(World.Orders, id);
-        World.Happens(transaction, null, [created]);
-        Work = new Answer(201, id, 1);
+        Write(transaction);
+        Work = Decided;
         yield return Turn.Did;
     }
 }
