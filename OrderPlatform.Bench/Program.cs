@@ -94,8 +94,8 @@ rebuildSpeed.SetAction(async (parsed, cancellation) =>
 });
 root.Add(rebuildSpeed);
 
-var backlog = new Option<int>("--events") { Description = "Events to publish", DefaultValueFactory = _ => 300_000 };
-var relayDrain = new Command("relay-drain", "How fast a backlog leaves the event log, in each mode of the relay") { backlog, results };
+var backlog = new Option<int>("--events") { Description = "Events of the backlog", DefaultValueFactory = _ => 1_000_000 };
+var relayDrain = new Command("relay-drain", "How fast a backlog leaves the event log, in each mode of the relay, beside reading alone and producing alone") { backlog, results };
 relayDrain.SetAction(async (parsed, cancellation) =>
 {
     Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));

@@ -86,34 +86,39 @@ internal sealed class CdcRelay(
 
     private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalEntry> entries, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
     {
-        while (await entries.WaitToReadAsync(cancellation))
+        var more = entries.WaitToReadAsync(cancellation).AsTask();
+        while (true)
         {
-            var events = new List<LoggedEvent>();
-            var end = replication.LastFlushedLsn;
-            Heartbeat? heartbeat = null;
-            while (events.Count < options.BatchSize && entries.TryRead(out var entry))
+            await (publisher.Acknowledgement is { } acknowledgement ? Task.WhenAny(more, acknowledgement) : (Task)more);
+            if (more.IsCompleted)
             {
-                if (entry.Event is { } logged)
+                if (!await more)
                 {
-                    events.Add(logged);
-                    told = told with { Done = entry.Position };
+                    return;
                 }
-                else
-                {
-                    (end, heartbeat) = (entry.End, entry.Heartbeat ?? heartbeat);
-                }
+                var piece = WalPiece.Take(entries, options.BatchSize);
+                await publisher.SendAsync(piece.Events, () => Published(piece), cancellation);
+                more = entries.WaitToReadAsync(cancellation).AsTask();
             }
-            await publisher.PublishAsync(events, cancellation);
-            replication.SetReplicationStatus(end);
-            if (heartbeat is not null)
-            {
-                done = Checkpoint.After(heartbeat.Snapshot);
-                state.Passed(heartbeat);
-            }
+            await publisher.SettleAsync(cancellation);
             state.Progressed();
             if (checkpoints.IsDue)
             {
                 await checkpoints.SaveAsync(done, told, cancellation);
+            }
+        }
+
+        void Published(WalPiece piece)
+        {
+            told = told with { Done = piece.Position ?? told.Done };
+            if (piece.End is { } end)
+            {
+                replication.SetReplicationStatus(end);
+            }
+            if (piece.Heartbeat is { } heartbeat)
+            {
+                done = Checkpoint.After(heartbeat.Snapshot);
+                state.Passed(heartbeat);
             }
         }
     }

@@ -4,7 +4,7 @@ using OrderPlatform.Relay.Reading;
 
 namespace OrderPlatform.Relay;
 
-/// <summary>Publishes by polling: reads the log by snapshots and moves the checkpoint after the acknowledgement.</summary>
+/// <summary>Publishes by polling: reads the log by snapshots and moves the checkpoint after the acknowledgement, while the next piece is read.</summary>
 /// <param name="reading">The connection that reads: what its snapshots show is published.</param>
 internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state)
 {
@@ -13,25 +13,29 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
     /// <returns>The checkpoint after that window; it need not have been saved.</returns>
     public async Task<Checkpoint> RunAsync(Checkpoint done, Func<int, bool> isEnough, CancellationToken cancellation)
     {
-        var unsaved = false;
+        var (read, unsaved) = (done, false);
         var pause = options.ShortestPause;
         while (true)
         {
-            var batch = await PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
-            await publisher.PublishAsync(batch.Events, cancellation);
-            done = batch.After;
-            unsaved |= batch.Events.Count > 0;
+            var batch = await PollingReader.ReadAsync(reading, read, options.BatchSize, cancellation);
+            read = batch.After;
+            await publisher.SendAsync(batch.Events, () => (done, unsaved) = (batch.After, unsaved || batch.Events.Count > 0), cancellation);
+            var isAtEnd = batch.Events.Count < options.BatchSize;
+            if (isAtEnd)
+            {
+                await publisher.FinishAsync(cancellation);
+            }
             if (unsaved && (batch.Events.Count == 0 || checkpoints.IsDue))
             {
                 await checkpoints.SaveAsync(done, slot: null, cancellation);
                 unsaved = false;
             }
             state.Progressed();
-            if (done.To is null && isEnough(batch.Events.Count))
+            if (isAtEnd && isEnough(batch.Events.Count))
             {
                 return done;
             }
-            if (batch.Events.Count < options.BatchSize)
+            if (isAtEnd)
             {
                 await Task.Delay(pause, cancellation);
                 pause = batch.Events.Count > 0 ? options.ShortestPause : Longer(pause);

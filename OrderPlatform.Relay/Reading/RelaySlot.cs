@@ -27,6 +27,7 @@ internal enum SlotCondition
 internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, RelayOptions options)
 {
     private const int FirstVersionWithFailover = 17;
+    private const int ReadBufferBytes = 256 * 1024; // a backlog comes in as many bytes at once as the server can give
     private static readonly TimeSpan TakeOverBound = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
@@ -45,7 +46,7 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     public async Task<LogicalReplicationConnection> ConnectAsync(CancellationToken cancellation)
     {
         // to create the slot may take as long as any transaction that is open
-        var unbounded = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0, ApplicationName = Name };
+        var unbounded = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0, ApplicationName = Name, ReadBufferSize = ReadBufferBytes };
         var replication = new LogicalReplicationConnection(unbounded.ConnectionString) { WalReceiverStatusInterval = StatusInterval };
         await replication.Open(cancellation);
         return replication;
