@@ -12,7 +12,7 @@ namespace OrderPlatform.Relay;
 /// Publishes from the WAL, through a replication slot: events come when they commit, in the order of their commits. The slot moves
 /// on only after Kafka's acknowledgement. docs/decisions/0014.
 /// </summary>
-/// <param name="connection">The owner's.</param>
+/// <param name="connection">The owner's: its backend is ended by a successor.</param>
 internal sealed class CdcRelay(
     NpgsqlDataSource source, NpgsqlConnection connection, RelaySlot slot, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state, ILogger log)
 {

@@ -5,7 +5,7 @@ using OrderPlatform.Relay.Reading;
 namespace OrderPlatform.Relay;
 
 /// <summary>Publishes by polling: reads the log by snapshots and moves the checkpoint after the acknowledgement, while the next piece is read.</summary>
-/// <param name="reading">The connection that reads: what its snapshots show is published.</param>
+/// <param name="reading">The connection that reads, for this alone: what its snapshots show is published.</param>
 internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state)
 {
     /// <summary>Publishes what is beyond the checkpoint, until it is told that it is enough.</summary>
@@ -13,33 +13,46 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
     /// <returns>The checkpoint after that window; it need not have been saved.</returns>
     public async Task<Checkpoint> RunAsync(Checkpoint done, Func<int, bool> isEnough, CancellationToken cancellation)
     {
-        var (read, unsaved) = (done, false);
+        var unsaved = false;
         var pause = options.ShortestPause;
-        while (true)
+        var next = PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
+        try
         {
-            var batch = await PollingReader.ReadAsync(reading, read, options.BatchSize, cancellation);
-            read = batch.After;
-            await publisher.SendAsync(batch.Events, () => (done, unsaved) = (batch.After, unsaved || batch.Events.Count > 0), cancellation);
-            var isAtEnd = batch.Events.Count < options.BatchSize;
-            if (isAtEnd)
+            while (true)
             {
-                await publisher.FinishAsync(cancellation);
-            }
-            if (unsaved && (batch.Events.Count == 0 || checkpoints.IsDue))
-            {
-                await checkpoints.SaveAsync(done, slot: null, cancellation);
-                unsaved = false;
-            }
-            state.Progressed();
-            if (isAtEnd && isEnough(batch.Events.Count))
-            {
-                return done;
-            }
-            if (isAtEnd)
-            {
+                var batch = await next;
+                var isAtEnd = batch.Events.Count < options.BatchSize;
+                if (!isAtEnd)
+                {
+                    next = PollingReader.ReadAsync(reading, batch.After, options.BatchSize, cancellation);
+                }
+                await publisher.SendAsync(batch.Events, () => (done, unsaved) = (batch.After, unsaved || batch.Events.Count > 0), cancellation);
+                if (isAtEnd)
+                {
+                    await publisher.FinishAsync(cancellation);
+                }
+                if (unsaved && (batch.Events.Count == 0 || checkpoints.IsDue))
+                {
+                    await checkpoints.SaveAsync(done, slot: null, cancellation);
+                    unsaved = false;
+                }
+                state.Progressed();
+                if (!isAtEnd)
+                {
+                    continue;
+                }
+                if (isEnough(batch.Events.Count))
+                {
+                    return done;
+                }
                 await Task.Delay(pause, cancellation);
                 pause = batch.Events.Count > 0 ? options.ShortestPause : Longer(pause);
+                next = PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
             }
+        }
+        finally
+        {
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the connection is free again
         }
     }
 

@@ -1,10 +1,11 @@
 using OrderPlatform.Relay;
+using OrderPlatform.Relay.Reading;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
-builder.AddPostgres(Connections.Orders);
+builder.AddPostgres(Connections.Orders, readBufferBytes: RelaySlot.ReadBufferBytes);
 builder.AddKafka();
 
 builder.Services.AddOptions<RelayOptions>().BindConfiguration("Relay").ValidateDataAnnotations().ValidateOnStart();

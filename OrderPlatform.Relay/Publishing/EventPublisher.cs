@@ -10,7 +10,7 @@ namespace OrderPlatform.Relay.Publishing;
 /// Publishes what was read, however it was: in order, except for what is parked. While some batches wait for their acknowledgements
 /// further ones are read and sent; they count as published in their order, each with all before it.
 /// </summary>
-/// <param name="connection">The owner's.</param>
+/// <param name="connection">For what is written of parked events.</param>
 public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, KafkaPublisher kafka, ParkedEvents parked, RelayState state)
 {
     // enough for Kafka to have something to do meanwhile; what is under way is repeated after a crash

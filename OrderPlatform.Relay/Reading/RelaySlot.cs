@@ -26,8 +26,10 @@ internal enum SlotCondition
 /// <param name="connectionString">Of the database with the event log.</param>
 internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, RelayOptions options)
 {
+    /// <summary>Of connections that read the log: a backlog comes in as many bytes at once as the server can give.</summary>
+    public const int ReadBufferBytes = 256 * 1024;
+
     private const int FirstVersionWithFailover = 17;
-    private const int ReadBufferBytes = 256 * 1024; // a backlog comes in as many bytes at once as the server can give
     private static readonly TimeSpan TakeOverBound = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
