@@ -31,13 +31,13 @@ var import = new Command("import", "Replays a file of orders through the Api; a 
 import.SetAction((parsed, cancellation) => ImportCommand.RunAsync(parsed.GetValue(file)!, RunningHost.Find(parsed.GetValue(api), parsed.GetValue(apiKey)), cancellation));
 root.Add(import);
 
-var rate = new Option<int>("--rate") { Description = "Orders a second", DefaultValueFactory = _ => 500 };
-var seconds = new Option<int>("--seconds") { Description = "How long", DefaultValueFactory = _ => 60 };
-var freshness = new Command("freshness", "How long an event takes to Kafka, Redis and ClickHouse, on a running standalone host") { rate, seconds, results };
+var rates = new Option<string>("--rates") { Description = "Orders a second, one after the other", DefaultValueFactory = _ => "100,500,1000,2000" };
+var seconds = new Option<int>("--seconds") { Description = "How long at each rate", DefaultValueFactory = _ => 30 };
+var freshness = new Command("freshness", "How long an event takes to Kafka, Redis and ClickHouse, on a running standalone host") { rates, seconds, results };
 freshness.SetAction(async (parsed, cancellation) =>
 {
     Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
-    return await FreshnessBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(rate), parsed.GetValue(seconds), parsed.GetValue(results)!, cancellation);
+    return await FreshnessBench.RunAsync(RunningHost.Find(null, null), Numbers(parsed.GetValue(rates)!), parsed.GetValue(seconds), parsed.GetValue(results)!, cancellation);
 });
 root.Add(freshness);
 
@@ -117,3 +117,6 @@ catch (Exception e) when (e is BenchException or EngineException or HttpRequestE
     Console.Error.WriteLine(e.Message);
     return 1;
 }
+
+static IReadOnlyList<int> Numbers(string text) =>
+    [.. text.Split(',').Select(part => int.TryParse(part, out var number) && number > 0 ? number : throw new BenchException($"'{text}' is no list of whole numbers such as 100,500."))];
