@@ -38,7 +38,7 @@ public sealed record RunningHost(Uri Api, string ApiKey, JsonElement? RunFile, s
         var found = FromRunFile();
         var url = api is null ? found?.Api : Uri.TryCreate(api, UriKind.Absolute, out var given) ? given : throw new BenchException($"--api takes a URL, not '{api}'.");
         return url is not null && (apiKey ?? found?.ApiKey) is { } key
-            ? new RunningHost(url, key, api is null ? found?.RunFile : null)
+            ? new RunningHost(url, key, api is null ? found?.RunFile : null, api is null ? found?.Path : null)
             : throw new BenchException("No platform is running here. Start one with `dotnet run --project OrderPlatform.AppHost`, or name one with --api URL --api-key KEY.");
     }
 

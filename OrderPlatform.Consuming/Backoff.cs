@@ -1,12 +1,12 @@
 namespace OrderPlatform.Consuming;
 
-/// <summary>Pauses that double from 100 ms to 10 s, each spread by half so that replicas do not come back in step.</summary>
+/// <summary>Pauses that double from 100 ms to half a second, each spread by half so that replicas do not come back in step.</summary>
 internal sealed class Backoff
 {
     private const double FirstMs = 100;
 
     // what a store that is back still waits for, at most: a try costs it next to nothing
-    private const double LongestMs = 2_000;
+    private const double LongestMs = 500;
 
     private double _nextMs = FirstMs;
 

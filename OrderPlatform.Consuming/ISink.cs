@@ -17,7 +17,7 @@ public interface ISink
     /// <summary>A batch is written when it has this many records,</summary>
     int MaxBatch { get; }
 
-    /// <summary>or when its first record has waited this long.</summary>
+    /// <summary>or when its first record has waited this long and no other has come yet.</summary>
     TimeSpan Linger { get; }
 
     /// <summary>

@@ -151,7 +151,7 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         var since = Stopwatch.GetTimestamp();
         var wait = Poll;
         var bytes = 0;
-        while (_batch.Count < sink.MaxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero)
+        while (_batch.Count < sink.MaxBatch && bytes < MaxBatchBytes)
         {
             stopping.ThrowIfCancellationRequested();
             if (consumer.Consume(wait) is not { } consumed)
@@ -164,7 +164,9 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
             }
             _batch.Add(new ArrivedRecord(consumed));
             bytes += _batch[^1].Size;
-            wait = sink.Linger - Stopwatch.GetElapsedTime(since);
+            // what has come already is taken, however long that takes: a backlog goes in large batches
+            var left = sink.Linger - Stopwatch.GetElapsedTime(since);
+            wait = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         }
     }
 
@@ -277,7 +279,8 @@ public sealed class PartitionConsumer(ISink sink, IConfiguration configuration, 
         builder => builder
             .SetPartitionsAssignedHandler((consumer, partitions) => Resume(consumer, partitions, stopping))
             .SetPartitionsRevokedHandler((_, partitions) => GiveUp(partitions))
-            .SetPartitionsLostHandler((_, partitions) => GiveUp(partitions)));
+            .SetPartitionsLostHandler((_, partitions) => GiveUp(partitions)),
+        instance: configuration["Kafka:Instance"]);
 
     private List<TopicPartitionOffset> Resume(IConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions, CancellationToken stopping)
     {

@@ -21,7 +21,9 @@ internal sealed class EventRelay(
     // one for all modes: two relays never publish at once
     private const string LeaseName = "relay";
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1); // what a store that is back still waits for: a try costs it next to nothing
+
+    private long _epoch; // of the last ownership here
 
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -54,11 +56,12 @@ internal sealed class EventRelay(
     private async Task<bool> OwnAsync(CancellationToken stopping)
     {
         await using var connection = await source.OpenConnectionAsync(stopping);
-        if (await Lease.TryTakeAsync(connection, LeaseName, options.Value.LeaseTimeout, stopping) is not { } lease)
+        if (await Lease.TryTakeAsync(connection, LeaseName, options.Value.LeaseTimeout, _epoch, stopping) is not { } lease)
         {
             state.Waiting();
             return false;
         }
+        _epoch = lease.Epoch;
         try
         {
             // either ends the ownership: a relay that cannot say that it is alive must not publish

@@ -52,7 +52,12 @@ internal sealed class ServiceProcess(HostConsole console, IReadOnlyDictionary<st
         var folder = Path.Combine(own.Parent!.Parent!.FullName, project, own.Name);
         return ChildProcess.Start(
             name,
-            ChildCommand.DotNet(Path.Combine(folder, project + ".dll"), arguments) with { WorkingDirectory = folder, Environment = environment },
+            ChildCommand.DotNet(Path.Combine(folder, project + ".dll"), arguments) with
+            {
+                WorkingDirectory = folder,
+                // one process has the name at a time: the next takes its place among Kafka's consumers at once
+                Environment = new Dictionary<string, string>(environment) { ["Kafka__Instance"] = name },
+            },
             line => console.Log(name, line));
     }
 

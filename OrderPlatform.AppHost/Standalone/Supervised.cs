@@ -15,7 +15,7 @@ internal sealed class Supervised(string name, Func<CancellationToken, Task<Child
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
     /// <summary>A process that has run this long is taken to be well: the next pause is the first one again.</summary>
-    private static readonly TimeSpan Well = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Well = TimeSpan.FromSeconds(10);
 
     private readonly CancellationTokenSource _stopping = new();
     private Task _keeping = Task.CompletedTask;

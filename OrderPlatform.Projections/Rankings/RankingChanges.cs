@@ -15,6 +15,9 @@ internal sealed class RankingChanges(DateOnly today)
     /// <summary>The changes of each ranking by id.</summary>
     public IReadOnlyDictionary<(string Kind, string Window), Dictionary<string, Change>> Rankings => _changes;
 
+    /// <summary>Ids in all rankings.</summary>
+    public int Entries { get; private set; }
+
     /// <summary>When a ranking of that window is no longer asked for; null: never.</summary>
     public static DateTimeOffset? ExpiryOf(string window) =>
         DateOnly.TryParseExact(window, "yyyy-MM-dd", out var day) ? new DateTimeOffset(day.AddDays(KeptDays), TimeOnly.MinValue, TimeSpan.Zero) : null;
@@ -78,7 +81,10 @@ internal sealed class RankingChanges(DateOnly today)
         {
             _changes[(kind, window)] = ranking = [];
         }
-        var sum = ranking.GetValueOrDefault(id);
+        if (!ranking.TryGetValue(id, out var sum))
+        {
+            Entries++;
+        }
         ranking[id] = new Change(sum.Cents + change.Cents, sum.Orders + change.Orders);
     }
 

@@ -10,8 +10,8 @@ namespace OrderPlatform.Projections.Rankings;
 /// <summary>order.events -> rankings by revenue, live counters and the status of every order, in Redis.</summary>
 public sealed class RankingsProjection : ISink
 {
-    // Bounds a script's run and its plan: lines of up to 100 characters in four windows stay well under 4 MB, a page of Garnet's log.
-    private const int MaxProducts = 1000;
+    // Bounds a script's run and its plan: entries of ids of up to 100 characters stay well under 4 MB, a page of Garnet's log.
+    private const int MaxEntries = 6000;
 
     private readonly RankingStore _store;
     private readonly TimeProvider _clock;
@@ -39,7 +39,7 @@ public sealed class RankingsProjection : ISink
     public IReadOnlyList<string> Topics { get; } = [Contracts.Topics.OrderEvents];
 
     /// <inheritdoc />
-    public int MaxBatch => 500;
+    public int MaxBatch => 10_000;
 
     /// <inheritdoc />
     public TimeSpan Linger => TimeSpan.FromMilliseconds(5);
@@ -73,7 +73,7 @@ public sealed class RankingsProjection : ISink
             {
                 slice.Add(record, sequences);
             }
-            if (slice.Products >= MaxProducts)
+            if (slice.Entries >= MaxEntries)
             {
                 await slice.WriteAsync(cancellation);
                 slice = new Slice(this);
@@ -93,8 +93,8 @@ public sealed class RankingsProjection : ISink
         private readonly Dictionary<TopicPartition, long> _next = [];
         private readonly Dictionary<string, CachedStatus> _orders = [];
 
-        /// <summary>Lines of products in it.</summary>
-        public int Products { get; private set; }
+        /// <summary>What it sets: ids in rankings, and orders.</summary>
+        public int Entries => _changes.Entries + _orders.Count;
 
         public void Add(Record record, Dictionary<string, int> sequences)
         {
@@ -106,7 +106,6 @@ public sealed class RankingsProjection : ISink
             var happened = record.Read<OrderEvent>();
             _changes.Add(happened);
             _orders[record.Key] = new CachedStatus(record.Sequence, happened.NewStatus);
-            Products += happened.Products.Count;
         }
 
         public async Task WriteAsync(CancellationToken cancellation)

@@ -20,13 +20,16 @@ public sealed class Lease(string name, long epoch)
 
     /// <summary>Takes the lease when its holder has been silent for <paramref name="timeout"/> by PostgreSQL's clock.</summary>
     /// <param name="connection">The connection that will publish: its backend is the one to be ended by a successor.</param>
+    /// <param name="ended">
+    /// The epoch of an ownership of the caller's own, of which nothing runs any more: it need not run out, should its release have failed. 0: none.
+    /// </param>
     /// <returns>The lease, or null while somebody else holds it.</returns>
-    public static async Task<Lease?> TryTakeAsync(NpgsqlConnection connection, string name, TimeSpan timeout, CancellationToken cancellation)
+    public static async Task<Lease?> TryTakeAsync(NpgsqlConnection connection, string name, TimeSpan timeout, long ended, CancellationToken cancellation)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
         await using var take = new NpgsqlCommand(
             """
-            WITH before AS (SELECT name, backend_pid, backend_start FROM relay_lease WHERE name = $1 AND heartbeat_at < now() - $2 FOR UPDATE SKIP LOCKED)
+            WITH before AS (SELECT name, backend_pid, backend_start FROM relay_lease WHERE name = $1 AND (heartbeat_at < now() - $2 OR epoch = $4) FOR UPDATE SKIP LOCKED)
             UPDATE relay_lease SET epoch = epoch + 1, holder = $3, heartbeat_at = clock_timestamp(), backend_pid = pg_backend_pid(),
                 backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
             FROM before WHERE relay_lease.name = before.name
@@ -35,7 +38,7 @@ public sealed class Lease(string name, long epoch)
             """,
             connection)
         {
-            Parameters = { new() { Value = name }, new() { Value = timeout }, new() { Value = $"{Environment.MachineName}:{Environment.ProcessId}" } },
+            Parameters = { new() { Value = name }, new() { Value = timeout }, new() { Value = $"{Environment.MachineName}:{Environment.ProcessId}" }, new() { Value = ended } },
         };
         var epoch = await take.ExecuteScalarAsync(cancellation) as long?;
         await transaction.CommitAsync(cancellation);

@@ -11,7 +11,7 @@ public static class ModeClientExtensions
 {
     /// <summary>The singleton <see cref="StackExchange.Redis.IConnectionMultiplexer"/> for the connection <c>redis</c>; it starts without a server and reconnects by itself.</summary>
     public static void AddRedis(this IHostApplicationBuilder builder) =>
-        builder.AddRedisClient(Connections.Redis, configureOptions: options => options.AbortOnConnectFail = false);
+        builder.AddRedisClient(Connections.Redis, configureOptions: RedisDefaults.Apply);
 
     /// <summary>The singleton <see cref="Confluent.Kafka.IProducer{TKey,TValue}"/> for the connection <c>kafka</c>: idempotent, acks=all.</summary>
     public static void AddKafkaProducer<TKey, TValue>(this IHostApplicationBuilder builder) =>

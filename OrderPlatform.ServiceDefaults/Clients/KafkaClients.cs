@@ -32,10 +32,14 @@ public static class KafkaClients
     /// <param name="bootstrapServers">host:port[,host:port].</param>
     /// <param name="group">Consumer group: who shares the partitions.</param>
     /// <param name="configure">Sets the rebalance handlers.</param>
-    public static IConsumer<byte[], byte[]> Consumer(string bootstrapServers, string group, Action<ConsumerBuilder<byte[], byte[]>> configure)
+    /// <param name="instance">
+    /// The member's own name in the group, the same after a restart, which then takes its old place at once; of two with one name
+    /// the later one fences the other. Null: a restarted member waits until the session of its former self runs out (KIP-345).
+    /// </param>
+    public static IConsumer<byte[], byte[]> Consumer(string bootstrapServers, string group, Action<ConsumerBuilder<byte[], byte[]>> configure, string? instance = null)
     {
         KafkaLibrary.Load();
-        var builder = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        var config = new ConsumerConfig
         {
             BootstrapServers = bootstrapServers,
             GroupId = group,
@@ -45,7 +49,10 @@ public static class KafkaClients
             QueuedMaxMessagesKbytes = 16 * 1024,
             FetchWaitMaxMs = 100,
             SessionTimeoutMs = 10_000,
-        });
+            GroupInstanceId = instance,
+        };
+        KafkaDefaults.ReconnectSoon(config);
+        var builder = new ConsumerBuilder<byte[], byte[]>(config);
         configure(builder.SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }));
         return builder.Build();
     }

@@ -10,5 +10,9 @@ internal static class KafkaDefaults
     {
         config.Acks = Acks.All;
         config.EnableIdempotence = true;
+        ReconnectSoon(config);
     }
+
+    /// <summary>A broker that is back is found within a second: librdkafka's own pauses grow to ten.</summary>
+    public static void ReconnectSoon(ClientConfig config) => config.ReconnectBackoffMaxMs = 1000;
 }

@@ -21,7 +21,7 @@ public static class ModeClientExtensions
         builder.Services.AddSingleton<IConnectionMultiplexer>(_ =>
         {
             var options = ConfigurationOptions.Parse(builder.Configuration.Required(Connections.Redis));
-            options.AbortOnConnectFail = false;
+            RedisDefaults.Apply(options);
             var connection = ConnectionMultiplexer.Connect(options);
             // else one caller that goes on with something slow after an answer keeps the answers from all others, for up to a second; later versions know it no more
             connection.PreserveAsyncOrder = false;

@@ -113,6 +113,7 @@ internal sealed class RankingsInRedis : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _connection.CloseAsync(allowCommandsToComplete: false); // this may be the thread that reads its answers: to wait for one would take the time-out
         _connection.Dispose();
         await _engine.DisposeAsync();
     }

@@ -98,7 +98,8 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
     private bool TryTakeLease()
     {
         using var transaction = World.Postgres.Begin();
-        if (World.Lease.Find(Row)?.HeartbeatAt >= World.Now - LeaseTimeout || !transaction.TryLock(World.Lease, Row))
+        var isHeld = World.Lease.Find(Row) is { } row && row.HeartbeatAt >= World.Now - LeaseTimeout && row.Epoch != _epoch;
+        if (isHeld || !transaction.TryLock(World.Lease, Row))
         {
             return false;
         }
