@@ -101,7 +101,6 @@ internal sealed class CdcRelay(
                 more = entries.WaitToReadAsync(cancellation).AsTask();
             }
             await publisher.SettleAsync(cancellation);
-            state.Progressed();
             if (checkpoints.IsDue)
             {
                 await checkpoints.SaveAsync(done, told, cancellation);
@@ -120,6 +119,7 @@ internal sealed class CdcRelay(
                 done = Checkpoint.After(heartbeat.Snapshot);
                 state.Passed(heartbeat);
             }
+            state.Progressed(); // at least with each heartbeat: where none comes through, the stream stalls
         }
     }
 

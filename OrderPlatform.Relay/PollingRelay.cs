@@ -26,7 +26,7 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
                 {
                     next = PollingReader.ReadAsync(reading, batch.After, options.BatchSize, cancellation);
                 }
-                await publisher.SendAsync(batch.Events, () => (done, unsaved) = (batch.After, unsaved || batch.Events.Count > 0), cancellation);
+                await publisher.SendAsync(batch.Events, () => Published(batch), cancellation);
                 if (isAtEnd)
                 {
                     await publisher.FinishAsync(cancellation);
@@ -36,7 +36,6 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
                     await checkpoints.SaveAsync(done, slot: null, cancellation);
                     unsaved = false;
                 }
-                state.Progressed();
                 if (!isAtEnd)
                 {
                     continue;
@@ -53,6 +52,13 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
         finally
         {
             await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the connection is free again
+        }
+
+        void Published(LogBatch batch)
+        {
+            done = batch.After;
+            unsaved |= batch.Events.Count > 0;
+            state.Progressed();
         }
     }
 
