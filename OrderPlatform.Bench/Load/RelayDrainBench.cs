@@ -48,8 +48,8 @@ internal static class RelayDrainBench
     {
         var slot = mode == RelayMode.Cdc ? await bed.SlotAsync(cancellation) : null;
         await bed.RewindAsync(slot, cancellation);
-        using var kafka = KafkaClients.Reader(bed.Kafka.Address);
-        await using var relay = bed.StartRelay(mode, slot ?? "none");
+        using var kafka = KafkaClients.Reader(bed.Engines.Kafka.Address);
+        await using var relay = bed.Engines.StartRelay(mode, slot ?? "none");
         var (first, firstAt, cpu) = (0L, 0L, (Relay: 0.0, Postgres: 0.0, Kafka: 0.0));
         var (published, progressAt) = (0L, Stopwatch.GetTimestamp());
         while (published < events)
@@ -71,16 +71,16 @@ internal static class RelayDrainBench
             }
         }
         var (seconds, after, counted) = (Stopwatch.GetElapsedTime(firstAt).TotalSeconds, Cpu(), events - first);
-        using var process = Process.GetProcessById(relay.Id);
+        using var process = Process.GetProcessById(relay.Process.Id);
         var pass = new RelayDrainPass(
             counted / seconds, (after.Relay - cpu.Relay) / counted, (after.Postgres - cpu.Postgres) / counted, (after.Kafka - cpu.Kafka) / counted, process.WorkingSet64 / 1_000_000);
-        await relay.StopAsync();
+        await relay.Process.StopAsync();
         if (slot is not null)
         {
             await bed.DropAsync(slot, cancellation);
         }
         return pass;
 
-        (double Relay, double Postgres, double Kafka) Cpu() => (CpuTime.OfTree(relay.Id), CpuTime.OfTree(bed.Postgres.Process.Id), CpuTime.OfTree(bed.Kafka.Process.Id));
+        (double Relay, double Postgres, double Kafka) Cpu() => (CpuTime.OfTree(relay.Process.Id), CpuTime.OfTree(bed.Engines.Postgres.Process.Id), CpuTime.OfTree(bed.Engines.Kafka.Process.Id));
     }
 }

@@ -18,7 +18,7 @@ internal static class RelayDrainFloors
     public static async Task<double> CopyAsync(RelayDrainBed bed, int events, CancellationToken cancellation)
     {
         var buffer = new byte[1 << 16];
-        await using var connection = await bed.Source.OpenConnectionAsync(cancellation);
+        await using var connection = await bed.Engines.Source.OpenConnectionAsync(cancellation);
         var since = Stopwatch.GetTimestamp();
         await using (var copy = await connection.BeginRawBinaryCopyAsync($"COPY (SELECT {LoggedEvent.Columns} FROM event_log) TO STDOUT (FORMAT binary)", cancellation))
         {
@@ -33,22 +33,22 @@ internal static class RelayDrainFloors
     public static async Task<double> WalAsync(RelayDrainBed bed, int events, CancellationToken cancellation)
     {
         var slot = await bed.SlotAsync(cancellation);
-        await using (var replication = new LogicalReplicationConnection(bed.ConnectionString))
+        double seconds;
+        await using (var replication = new LogicalReplicationConnection(bed.Engines.ConnectionString))
         {
             await replication.Open(cancellation);
             var since = Stopwatch.GetTimestamp();
             await ReadAsync(replication, slot, events, cancellation);
-            var rate = events / Stopwatch.GetElapsedTime(since).TotalSeconds;
-            await replication.DisposeAsync();
-            await bed.DropAsync(slot, cancellation);
-            return rate;
+            seconds = Stopwatch.GetElapsedTime(since).TotalSeconds;
         }
+        await bed.DropAsync(slot, cancellation);
+        return events / seconds;
     }
 
     /// <summary>Producing the same records with Confluent.Kafka, by a producer with the relay's settings, until all are acknowledged.</summary>
     public static async Task<double> ProduceAsync(RelayDrainBed bed, int events, CancellationToken cancellation)
     {
-        await using var connection = await bed.Source.OpenConnectionAsync(cancellation);
+        await using var connection = await bed.Engines.Source.OpenConnectionAsync(cancellation);
         var (logged, _) = await PollingReader.ReadAsync(connection, Checkpoint.Beginning, DistinctRecords, cancellation);
         var messages = logged.Select(KafkaPublisher.MessageOf).ToArray();
         var topic = logged[0].Topic;
@@ -66,7 +66,7 @@ internal static class RelayDrainFloors
             }
         }
 
-        using var producer = KafkaPublisher.NewProducer(bed.Kafka.Address);
+        using var producer = KafkaPublisher.NewProducer(bed.Engines.Kafka.Address);
         var since = Stopwatch.GetTimestamp();
         for (var i = 0; i < events; i++)
         {
