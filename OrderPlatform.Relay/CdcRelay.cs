@@ -16,6 +16,7 @@ namespace OrderPlatform.Relay;
 internal sealed class CdcRelay(
     NpgsqlDataSource source, NpgsqlConnection connection, RelaySlot slot, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state, ILogger log)
 {
+    private const int PiecesAhead = 4;
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Publishes until it is cancelled or something fails.</summary>
@@ -40,11 +41,11 @@ internal sealed class CdcRelay(
             await slot.DropAsync(slot.Name, cancellation);
             (done, told) = await CatchUpAsync(replication, done, cancellation);
         }
-        var entries = Channel.CreateBounded<WalEntry>(new BoundedChannelOptions(options.BatchSize) { SingleReader = true, SingleWriter = true });
+        var pieces = Channel.CreateBounded<WalPiece>(new BoundedChannelOptions(PiecesAhead) { SingleReader = true, SingleWriter = true });
         await Together.RunAsync(
             cancellation,
-            stopping => new WalReader(source, replication, slot.Name, told.Done, options.BatchSize).ReadAsync(entries.Writer, stopping),
-            stopping => PublishAsync(replication, entries.Reader, done, told, stopping),
+            stopping => new WalReader(source, replication, slot.Name, told.Done, options.BatchSize).ReadAsync(pieces.Writer, stopping),
+            stopping => PublishAsync(replication, pieces.Reader, done, told, stopping),
             BeatAsync);
     }
 
@@ -84,21 +85,17 @@ internal sealed class CdcRelay(
         return await new PollingRelay(frozen, publisher, checkpoints, options, state).RunAsync(done, events => events < options.BatchSize, cancellation);
     }
 
-    private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalEntry> entries, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
+    private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalPiece> pieces, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
     {
-        var more = entries.WaitToReadAsync(cancellation).AsTask();
+        var more = pieces.ReadAsync(cancellation).AsTask();
         while (true)
         {
             await (publisher.Acknowledgement is { } acknowledgement ? Task.WhenAny(more, acknowledgement) : (Task)more);
             if (more.IsCompleted)
             {
-                if (!await more)
-                {
-                    return;
-                }
-                var piece = WalPiece.Take(entries, options.BatchSize);
+                var piece = await more;
                 await publisher.SendAsync(piece.Events, () => Published(piece), cancellation);
-                more = entries.WaitToReadAsync(cancellation).AsTask();
+                more = pieces.ReadAsync(cancellation).AsTask();
             }
             await publisher.SettleAsync(cancellation);
             if (checkpoints.IsDue)

@@ -20,6 +20,7 @@ internal sealed class EventRelay(
 {
     // one for all modes: two relays never publish at once
     private const string LeaseName = "relay";
+    private const int BatchesUnderWay = 3;
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1); // what a store that is back still waits for: a try costs it next to nothing
 
@@ -86,7 +87,7 @@ internal sealed class EventRelay(
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch, mode);
 
         using var kafka = new KafkaPublisher(configuration.Required(Connections.Kafka), options.Value.MaxEventBytes);
-        var publisher = new EventPublisher(writing, lease, kafka, await ParkedEvents.LoadAsync(writing, cancellation), state);
+        var publisher = new EventPublisher(writing, lease, kafka, await ParkedEvents.LoadAsync(writing, cancellation), state, BatchesUnderWay * options.Value.BatchSize);
         var checkpoints = new CheckpointStore(writing, lease);
         if (mode == RelayMode.Cdc)
         {

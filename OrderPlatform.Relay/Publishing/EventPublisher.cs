@@ -11,13 +11,13 @@ namespace OrderPlatform.Relay.Publishing;
 /// further ones are read and sent; they count as published in their order, each with all before it.
 /// </summary>
 /// <param name="connection">For what is written of parked events.</param>
-public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, KafkaPublisher kafka, ParkedEvents parked, RelayState state)
+/// <param name="maxUnderWay">Events that wait for their acknowledgements while others are read: enough for Kafka to have something to do. After a crash they are repeated.</param>
+public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, KafkaPublisher kafka, ParkedEvents parked, RelayState state, int maxUnderWay)
 {
-    // enough for Kafka to have something to do meanwhile; what is under way is repeated after a crash
-    private const int MaxUnderWay = 3;
     private static readonly TimeSpan RedriveInterval = TimeSpan.FromSeconds(1);
 
-    private readonly Queue<Batch> _underWay = new(MaxUnderWay);
+    private readonly Queue<Batch> _underWay = [];
+    private int _eventsUnderWay;
     private long _redrivenAt = Stopwatch.GetTimestamp();
 
     /// <summary>Ends when <see cref="SettleAsync"/> has something to do; null while nothing is under way.</summary>
@@ -39,7 +39,8 @@ public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, Kaf
         var free = await parked.FilterAsync(connection, lease, events, cancellation);
         var delivery = await kafka.SendAsync(free, cancellation);
         _underWay.Enqueue(new Batch(events, free, delivery, span, published));
-        while (_underWay.Count > MaxUnderWay || (delivery.Acknowledged.IsFaulted && _underWay.Count > 0))
+        _eventsUnderWay += events.Count;
+        while (_eventsUnderWay + _underWay.Count > maxUnderWay || (delivery.Acknowledged.IsFaulted && _underWay.Count > 0))
         {
             await SettleOldestAsync(cancellation);
         }
@@ -79,6 +80,7 @@ public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, Kaf
     private void Settled()
     {
         var batch = _underWay.Dequeue();
+        _eventsUnderWay -= batch.Events.Count;
         batch.Span.EndBatch(batch.Events.Select(logged => logged.TraceParent));
         batch.Span?.Dispose();
         state.Published(batch.Events);

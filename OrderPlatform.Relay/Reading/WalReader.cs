@@ -28,27 +28,63 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
 
     private static readonly TimeSpan VisibilityPoll = TimeSpan.FromMilliseconds(5);
 
-    private readonly Dictionary<uint, RunningTransaction> _running = [];
+    private readonly Dictionary<uint, RunningTransaction> _transactions = [];
     private byte[] _buffer = new byte[16 * 1024];
-    private RunningTransaction? _told; // the running transaction whose changes come now; null between such pieces
+    private RunningTransaction? _running; // whose changes come now, before its end; null between such pieces
     private WalPosition _position;
-    private Heartbeat? _heartbeat;
+    private Heartbeat? _heartbeat; // of the transaction that is told
 
-    /// <summary>Hands over what the slot tells, for ever. It waits while nobody takes it.</summary>
-    public async Task ReadAsync(ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    // the piece that grows
+    private List<LoggedEvent> _events = [];
+    private WalPosition _told;
+    private NpgsqlLogSequenceNumber? _end;
+    private Heartbeat? _passed;
+
+    /// <summary>Hands over what the slot tells, for ever: all that has come by then at once. It waits while nobody takes it.</summary>
+    public async Task ReadAsync(ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
-        await foreach (var told in replication.StartLogicalReplication(new PgOutputReplicationSlot(slot), cancellation, options: PgOutput.OptionsFor(Publication)))
+        await using var stream = replication.StartLogicalReplication(new PgOutputReplicationSlot(slot), cancellation, options: PgOutput.OptionsFor(Publication)).GetAsyncEnumerator(cancellation);
+        while (await NextAsync(stream, pieces, cancellation))
         {
-            var message = await WholeAsync(told.Data);
-            if (Entry(message.Span) is { } entry && !entries.TryWrite(entry))
-            {
-                await entries.WriteAsync(entry, cancellation);
-            }
+            var message = await WholeAsync(stream.Current.Data);
+            Follow(message.Span);
             if (message.Span[0] == PgOutput.StreamCommit)
             {
-                await EndRunningAsync(message, entries, cancellation);
+                await EndRunningAsync(message, pieces, cancellation);
+            }
+            if (_events.Count >= pieceSize)
+            {
+                await pieces.WriteAsync(TakePiece(), cancellation);
             }
         }
+    }
+
+    // before it waits for more, what has come is handed over
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<XLogDataMessage> stream, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
+    {
+        var next = stream.MoveNextAsync();
+        if (next.IsCompleted || (_events.Count == 0 && _end is null))
+        {
+            return await next;
+        }
+        var more = next.AsTask();
+        try
+        {
+            await pieces.WriteAsync(TakePiece(), cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            await ((Task)more).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a stream cannot be left in the middle of a step
+            throw;
+        }
+        return await more;
+    }
+
+    private WalPiece TakePiece()
+    {
+        var piece = new WalPiece(_events, _events.Count > 0 ? _told : null, _end, _passed);
+        (_events, _end, _passed) = ([], null, null);
+        return piece;
     }
 
     // the stream's own token ends it: one for each message would cost more than the message
@@ -63,47 +99,56 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
         return _buffer.AsMemory(0, length);
     }
 
-    // what a message hands over at once
-    private WalEntry? Entry(ReadOnlySpan<byte> bytes)
+    private void Follow(ReadOnlySpan<byte> bytes)
     {
         var message = new PgOutput(bytes);
         switch (message.Kind)
         {
-            case PgOutput.Insert when _told is null:
-                return Next(ref message);
+            case PgOutput.Insert when _running is null:
+                if (IsNext())
+                {
+                    message.Skip(RowHeaderLength);
+                    Add(EventIn(ref message));
+                }
+                break;
             case PgOutput.Begin:
                 (_position, _heartbeat) = (new WalPosition(message.Lsn(), 0), null);
-                return null;
+                break;
             case PgOutput.Commit:
                 message.Skip(FlagsLength + LsnLength);
-                return new WalEntry(null, _position, message.Lsn(), _heartbeat);
+                End(message.Lsn(), _heartbeat);
+                break;
             case PgOutput.Message:
                 HearHeartbeat(ref message);
-                return null;
+                break;
             default:
                 FollowRunning(ref message);
-                return null;
+                break;
         }
     }
 
-    private WalEntry? Next(ref PgOutput insert)
+    // counts an event of the transaction that is told, and says whether it is still to be published
+    private bool IsNext()
     {
         _position = _position with { Ordinal = _position.Ordinal + 1 };
-        if (_position.IsUpTo(done))
-        {
-            return null;
-        }
-        insert.Skip(RowHeaderLength);
-        return new WalEntry(EventIn(ref insert), _position, default, null);
+        return !_position.IsUpTo(done);
     }
+
+    private void Add(LoggedEvent logged)
+    {
+        _events.Add(logged);
+        _told = _position;
+    }
+
+    private void End(NpgsqlLogSequenceNumber end, Heartbeat? heartbeat) => (_end, _passed) = (end, heartbeat ?? _passed);
 
     private void HearHeartbeat(ref PgOutput message)
     {
-        message.Skip((_told is null ? 0 : sizeof(uint)) + FlagsLength + LsnLength);
+        message.Skip((_running is null ? 0 : sizeof(uint)) + FlagsLength + LsnLength);
         if (message.Name().SequenceEqual(Heartbeat.PrefixBytes))
         {
             var heartbeat = Heartbeat.Parse(message.Take(message.Int32()));
-            _ = _told is null ? _heartbeat = heartbeat : _told.Heartbeat = heartbeat;
+            _ = _running is null ? _heartbeat = heartbeat : _running.Heartbeat = heartbeat;
         }
     }
 
@@ -112,41 +157,41 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
         switch (message.Kind)
         {
             case PgOutput.StreamStart:
-                var running = message.TransactionId();
-                _told = _running.TryGetValue(running, out var known) ? known : _running[running] = new RunningTransaction();
+                var id = message.TransactionId();
+                _running = _transactions.TryGetValue(id, out var known) ? known : _transactions[id] = new RunningTransaction();
                 break;
-            case PgOutput.Insert when _told is { TransactionId: null }:
+            case PgOutput.Insert when _running is { TransactionId: null }:
                 message.Skip(sizeof(uint) + RowHeaderLength);
                 _ = message.Column(); // position
-                _told.TransactionId = (ulong)message.Int64Column();
+                _running.TransactionId = (ulong)message.Int64Column();
                 break;
             case PgOutput.StreamStop:
-                _told = null;
+                _running = null;
                 break;
             case PgOutput.StreamAbort:
                 var (top, aborted) = (message.TransactionId(), message.TransactionId());
                 if (top == aborted)
                 {
-                    _running.Remove(top);
+                    _transactions.Remove(top);
                 }
                 break;
         }
     }
 
-    private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         var (transaction, commit, end) = StreamCommitIn(bytes.Span);
-        _running.Remove(transaction, out var ended);
+        _transactions.Remove(transaction, out var ended);
         _position = new WalPosition(commit, 0);
         if (ended?.TransactionId is { } transactionId)
         {
-            await HandOverFromLogAsync(transactionId, entries, cancellation);
+            await HandOverFromLogAsync(transactionId, pieces, cancellation);
         }
-        await entries.WriteAsync(new WalEntry(null, _position, end, ended?.Heartbeat), cancellation);
+        End(end, ended?.Heartbeat);
     }
 
     // Positions rise as rows are inserted, so this is the order in which the slot would have told them: it may do so the next time.
-    private async Task HandOverFromLogAsync(ulong transactionId, ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    private async Task HandOverFromLogAsync(ulong transactionId, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await UntilVisibleAsync(connection, transactionId, cancellation);
@@ -158,11 +203,14 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
             foreach (var logged in piece)
             {
                 last = logged.Position;
-                _position = _position with { Ordinal = _position.Ordinal + 1 };
-                if (!_position.IsUpTo(done))
+                if (IsNext())
                 {
-                    await entries.WriteAsync(new WalEntry(logged, _position, default, null), cancellation);
+                    Add(logged);
                 }
+            }
+            if (_events.Count > 0)
+            {
+                await pieces.WriteAsync(TakePiece(), cancellation);
             }
         }
         while (piece.Count == pieceSize);
