@@ -31,13 +31,13 @@ var import = new Command("import", "Replays a file of orders through the Api; a 
 import.SetAction((parsed, cancellation) => ImportCommand.RunAsync(parsed.GetValue(file)!, RunningHost.Find(parsed.GetValue(api), parsed.GetValue(apiKey)), cancellation));
 root.Add(import);
 
-var rate = new Option<int>("--rate") { Description = "Orders a second", DefaultValueFactory = _ => 500 };
-var seconds = new Option<int>("--seconds") { Description = "How long", DefaultValueFactory = _ => 60 };
-var freshness = new Command("freshness", "How long an event takes to Kafka, Redis and ClickHouse, on a running standalone host") { rate, seconds, results };
+var rates = new Option<string>("--rates") { Description = "Orders a second, one after the other", DefaultValueFactory = _ => "100,500,1000,2000" };
+var seconds = new Option<int>("--seconds") { Description = "How long at each rate", DefaultValueFactory = _ => 30 };
+var freshness = new Command("freshness", "How long an event takes to Kafka, Redis and ClickHouse, on a running standalone host") { rates, seconds, results };
 freshness.SetAction(async (parsed, cancellation) =>
 {
     Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
-    return await FreshnessBench.RunAsync(RunningHost.Find(null, null), parsed.GetValue(rate), parsed.GetValue(seconds), parsed.GetValue(results)!, cancellation);
+    return await FreshnessBench.RunAsync(RunningHost.Find(null, null), Numbers(parsed.GetValue(rates)!), parsed.GetValue(seconds), parsed.GetValue(results)!, cancellation);
 });
 root.Add(freshness);
 
@@ -59,13 +59,15 @@ var seed = new Option<int>("--seed") { Description = "Makes the plan of faults a
 var minutes = new Option<double>("--minutes") { Description = "How long faults come", DefaultValueFactory = _ => 10 };
 var chaosRate = new Option<int>("--rate") { Description = "Orders a second", DefaultValueFactory = _ => 100 };
 var only = new Option<string[]>("--only") { Description = "Only these faults, by kind (kill, stop, cut, ...) or by kind and target (such as 'kill relay')", AllowMultipleArgumentsPerToken = true };
+var faultSeconds = new Option<double?>("--fault-seconds") { Description = "How long each fault lasts that lasts at all (default: as the seed says), such as 600 with --only 'stop kafka'" };
 var recoverySeconds = new Option<double>("--recovery-seconds") { Description = "Objective: the p99 of recovery", DefaultValueFactory = _ => 5 };
 var runFile = new Option<string?>("--run-file") { Description = "run.json of the host (default: that of this repository)" };
-var chaos = new Command("chaos", "Kills, stops, cuts and starves a running standalone host under load, then proves that nothing was lost or doubled") { seed, minutes, chaosRate, only, recoverySeconds, runFile, results };
+var chaos = new Command("chaos", "Kills, stops, cuts and starves a running standalone host under load, then proves that nothing was lost or doubled") { seed, minutes, chaosRate, only, faultSeconds, recoverySeconds, runFile, results };
 chaos.SetAction(async (parsed, cancellation) =>
 {
     var host = parsed.GetValue(runFile) is { } path ? RunningHost.At(path) : RunningHost.Find(null, null);
-    var options = new ChaosOptions(parsed.GetValue(seed), TimeSpan.FromMinutes(parsed.GetValue(minutes)), parsed.GetValue(chaosRate), TimeSpan.FromSeconds(parsed.GetValue(recoverySeconds)));
+    var options = new ChaosOptions(parsed.GetValue(seed), TimeSpan.FromMinutes(parsed.GetValue(minutes)), parsed.GetValue(chaosRate), TimeSpan.FromSeconds(parsed.GetValue(recoverySeconds)),
+        parsed.GetValue(faultSeconds) is { } length ? TimeSpan.FromSeconds(length) : null);
     return await ChaosCommand.RunAsync(host, options, parsed.GetValue(only) ?? [], parsed.GetValue(results)!, cancellation);
 });
 root.Add(chaos);
@@ -94,14 +96,23 @@ rebuildSpeed.SetAction(async (parsed, cancellation) =>
 });
 root.Add(rebuildSpeed);
 
-var backlog = new Option<int>("--events") { Description = "Events to publish", DefaultValueFactory = _ => 300_000 };
-var relayDrain = new Command("relay-drain", "How fast a backlog leaves the event log, in each mode of the relay") { backlog, results };
+var backlog = new Option<int>("--events") { Description = "Events of the backlog", DefaultValueFactory = _ => 1_000_000 };
+var relayDrain = new Command("relay-drain", "How fast a backlog leaves the event log, in each mode of the relay, beside reading alone and producing alone") { backlog, results };
 relayDrain.SetAction(async (parsed, cancellation) =>
 {
     Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
     return await RelayDrainBench.RunAsync(parsed.GetValue(backlog), parsed.GetValue(results)!, cancellation);
 });
 root.Add(relayDrain);
+
+var heldMinutes = new Option<double>("--minutes") { Description = "How long the transaction is held", DefaultValueFactory = _ => 10 };
+var heldSnapshot = new Command("held-snapshot", "What a transaction that is held open costs the relay, in each mode: one that reads, one that has written") { heldMinutes, results };
+heldSnapshot.SetAction(async (parsed, cancellation) =>
+{
+    Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", await Librdkafka.GetAsync(EngineCache.User, cancellation));
+    return await HeldSnapshotBench.RunAsync(TimeSpan.FromMinutes(parsed.GetValue(heldMinutes)), parsed.GetValue(results)!, cancellation);
+});
+root.Add(heldSnapshot);
 
 try
 {
@@ -117,3 +128,6 @@ catch (Exception e) when (e is BenchException or EngineException or HttpRequestE
     Console.Error.WriteLine(e.Message);
     return 1;
 }
+
+static IReadOnlyList<int> Numbers(string text) =>
+    [.. text.Split(',').Select(part => int.TryParse(part, out var number) && number > 0 ? number : throw new BenchException($"'{text}' is no list of whole numbers such as 100,500."))];

@@ -1,11 +1,13 @@
 using System.Globalization;
+using System.Text;
 
 namespace OrderPlatform.Contracts;
 
 /// <summary>Times as the platform keeps them: UTC, in whole microseconds, which is what PostgreSQL and ClickHouse hold.</summary>
 public static class UtcTime
 {
-    private const string Written = "yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'";
+    private const int UpToMicroseconds = 26; // of the round-trip form: 2026-01-31T12:00:00.1234567Z
+    private const int RoundTripLength = 28;
 
     private static readonly string[] Read =
     [
@@ -17,7 +19,18 @@ public static class UtcTime
         new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
 
     /// <summary>ISO 8601 in UTC with Z, fractions only where there are some.</summary>
-    public static string Format(DateTimeOffset time) => time.UtcDateTime.ToString(Written, CultureInfo.InvariantCulture);
+    public static string Format(DateTimeOffset time) => Encoding.ASCII.GetString(FormatAscii(time));
+
+    /// <inheritdoc cref="Format"/>
+    public static byte[] FormatAscii(DateTimeOffset time)
+    {
+        // a standard format is written several times faster than a custom one, and each event has two times
+        Span<byte> text = stackalloc byte[RoundTripLength];
+        time.UtcDateTime.TryFormat(text, out _, "O", CultureInfo.InvariantCulture);
+        var written = text[..UpToMicroseconds].TrimEnd((byte)'0').TrimEnd((byte)'.').Length;
+        text[written] = (byte)'Z';
+        return text[..(written + 1)].ToArray();
+    }
 
     /// <summary>Reads ISO 8601 with an offset or Z; a time without either is not accepted.</summary>
     public static bool TryParse(string? text, out DateTimeOffset time)

@@ -12,10 +12,11 @@ namespace OrderPlatform.Relay;
 /// Publishes from the WAL, through a replication slot: events come when they commit, in the order of their commits. The slot moves
 /// on only after Kafka's acknowledgement. docs/decisions/0014.
 /// </summary>
-/// <param name="connection">The owner's.</param>
+/// <param name="connection">The owner's: its backend is ended by a successor.</param>
 internal sealed class CdcRelay(
     NpgsqlDataSource source, NpgsqlConnection connection, RelaySlot slot, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state, ILogger log)
 {
+    private const int PiecesAhead = 4;
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Publishes until it is cancelled or something fails.</summary>
@@ -29,11 +30,11 @@ internal sealed class CdcRelay(
         {
             (done, told) = await CatchUpAsync(replication, done, cancellation);
         }
-        var entries = Channel.CreateBounded<WalEntry>(new BoundedChannelOptions(options.BatchSize) { SingleReader = true, SingleWriter = true });
+        var pieces = Channel.CreateBounded<WalPiece>(new BoundedChannelOptions(PiecesAhead) { SingleReader = true, SingleWriter = true });
         await Together.RunAsync(
             cancellation,
-            stopping => new WalReader(source, replication, slot.Name, told.Done, options.BatchSize).ReadAsync(entries.Writer, stopping),
-            stopping => PublishAsync(replication, entries.Reader, done, told, stopping),
+            stopping => new WalReader(source, replication, slot.Name, told.Done, options.BatchSize).ReadAsync(pieces.Writer, stopping),
+            stopping => PublishAsync(replication, pieces.Reader, done, told, stopping),
             BeatAsync);
     }
 
@@ -73,37 +74,38 @@ internal sealed class CdcRelay(
         return await new PollingRelay(frozen, publisher, checkpoints, options, state).RunAsync(done, events => events < options.BatchSize, cancellation);
     }
 
-    private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalEntry> entries, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
+    private async Task PublishAsync(LogicalReplicationConnection replication, ChannelReader<WalPiece> pieces, Checkpoint done, SlotCheckpoint told, CancellationToken cancellation)
     {
-        while (await entries.WaitToReadAsync(cancellation))
+        var more = pieces.ReadAsync(cancellation).AsTask();
+        while (true)
         {
-            var events = new List<LoggedEvent>();
-            var end = replication.LastFlushedLsn;
-            Heartbeat? heartbeat = null;
-            while (events.Count < options.BatchSize && entries.TryRead(out var entry))
+            await (publisher.Acknowledgement is { } acknowledgement ? Task.WhenAny(more, acknowledgement) : (Task)more);
+            if (more.IsCompleted)
             {
-                if (entry.Event is { } logged)
-                {
-                    events.Add(logged);
-                    told = told with { Done = entry.Position };
-                }
-                else
-                {
-                    (end, heartbeat) = (entry.End, entry.Heartbeat ?? heartbeat);
-                }
+                var piece = await more;
+                await publisher.SendAsync(piece.Events, () => Published(piece), cancellation);
+                more = pieces.ReadAsync(cancellation).AsTask();
             }
-            await publisher.PublishAsync(events, cancellation);
-            replication.SetReplicationStatus(end);
-            if (heartbeat is not null)
-            {
-                done = Checkpoint.After(heartbeat.Snapshot);
-                state.Passed(heartbeat);
-            }
-            state.Progressed();
+            await publisher.SettleAsync(cancellation);
             if (checkpoints.IsDue)
             {
                 await checkpoints.SaveAsync(done, told, cancellation);
             }
+        }
+
+        void Published(WalPiece piece)
+        {
+            told = told with { Done = piece.Position ?? told.Done };
+            if (piece.End is { } end)
+            {
+                replication.SetReplicationStatus(end);
+            }
+            if (piece.Heartbeat is { } heartbeat)
+            {
+                done = Checkpoint.After(heartbeat.Snapshot);
+                state.Passed(heartbeat);
+            }
+            state.Progressed(); // at least with each heartbeat: where none comes through, the stream stalls
         }
     }
 

@@ -18,21 +18,25 @@ internal sealed class EventRelay(
 {
     // one for all modes: two relays never publish at once
     private const string LeaseName = "relay";
+    private const int BatchesUnderWay = 3;
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => new Owner(source, LeaseName, options.Value.LeaseTimeout, state, log).RunAsync(PublishAsync, stoppingToken);
 
     private async Task PublishAsync(NpgsqlConnection connection, Lease lease, CancellationToken cancellation)
     {
+        // what is written carries the lease's epoch: only what is read needs the backend that a successor ends
+        await using var writing = await source.OpenConnectionAsync(cancellation);
         await SetUpAsync(connection, cancellation);
+        await SetUpAsync(writing, cancellation);
         var slot = new RelaySlot(source, configuration.Required(Connections.Orders), options.Value.Slot, options.Value.SlotFailover);
         var canStream = await slot.IsPossibleAsync(cancellation);
         var mode = options.Value.Mode == RelayMode.Auto ? canStream ? RelayMode.Cdc : RelayMode.Polling : options.Value.Mode;
         RelayLog.LeaseTaken(log, lease.Name, lease.Epoch, mode);
 
         using var kafka = new KafkaPublisher(configuration.Required(Connections.Kafka), options.Value.MaxEventBytes);
-        var publisher = new EventPublisher(connection, lease, kafka, await ParkedEvents.LoadAsync(connection, cancellation), state);
-        var checkpoints = new CheckpointStore(connection, lease);
+        var publisher = new EventPublisher(writing, lease, kafka, await ParkedEvents.LoadAsync(writing, cancellation), state, BatchesUnderWay * options.Value.BatchSize);
+        var checkpoints = new CheckpointStore(writing, lease);
         if (mode == RelayMode.Cdc)
         {
             await new CdcRelay(source, connection, slot, publisher, checkpoints, options.Value, state, log).RunAsync(cancellation);

@@ -4,8 +4,8 @@ using OrderPlatform.Relay.Reading;
 
 namespace OrderPlatform.Relay;
 
-/// <summary>Publishes by polling: reads the log by snapshots and moves the checkpoint after the acknowledgement.</summary>
-/// <param name="reading">The connection that reads: what its snapshots show is published.</param>
+/// <summary>Publishes by polling: reads the log by snapshots and moves the checkpoint after the acknowledgement, while the next piece is read.</summary>
+/// <param name="reading">The connection that reads, for this alone: what its snapshots show is published.</param>
 internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publisher, CheckpointStore checkpoints, RelayOptions options, RelayState state)
 {
     /// <summary>Publishes what is beyond the checkpoint, until it is told that it is enough.</summary>
@@ -15,27 +15,50 @@ internal sealed class PollingRelay(NpgsqlConnection reading, EventPublisher publ
     {
         var unsaved = false;
         var pause = options.ShortestPause;
-        while (true)
+        var next = PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
+        try
         {
-            var batch = await PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
-            await publisher.PublishAsync(batch.Events, cancellation);
-            done = batch.After;
-            unsaved |= batch.Events.Count > 0;
-            if (unsaved && (batch.Events.Count == 0 || checkpoints.IsDue))
+            while (true)
             {
-                await checkpoints.SaveAsync(done, slot: null, cancellation);
-                unsaved = false;
-            }
-            state.Progressed();
-            if (done.To is null && isEnough(batch.Events.Count))
-            {
-                return done;
-            }
-            if (batch.Events.Count < options.BatchSize)
-            {
+                var batch = await next;
+                var isAtEnd = batch.Events.Count < options.BatchSize;
+                if (!isAtEnd)
+                {
+                    next = PollingReader.ReadAsync(reading, batch.After, options.BatchSize, cancellation);
+                }
+                await publisher.SendAsync(batch.Events, () => Published(batch), cancellation);
+                if (isAtEnd)
+                {
+                    await publisher.FinishAsync(cancellation);
+                }
+                if (unsaved && (batch.Events.Count == 0 || checkpoints.IsDue))
+                {
+                    await checkpoints.SaveAsync(done, slot: null, cancellation);
+                    unsaved = false;
+                }
+                if (!isAtEnd)
+                {
+                    continue;
+                }
+                if (isEnough(batch.Events.Count))
+                {
+                    return done;
+                }
                 await Task.Delay(pause, cancellation);
                 pause = batch.Events.Count > 0 ? options.ShortestPause : Longer(pause);
+                next = PollingReader.ReadAsync(reading, done, options.BatchSize, cancellation);
             }
+        }
+        finally
+        {
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the connection is free again
+        }
+
+        void Published(LogBatch batch)
+        {
+            done = batch.After;
+            unsaved |= batch.Events.Count > 0;
+            state.Progressed();
         }
     }
 

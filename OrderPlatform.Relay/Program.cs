@@ -1,11 +1,12 @@
 using OrderPlatform.Relay;
+using OrderPlatform.Relay.Reading;
 using OrderPlatform.Relay.Tables;
 using OrderPlatform.ServiceDefaults;
 using OrderPlatform.ServiceDefaults.Clients;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
-builder.AddPostgres(Connections.Orders);
+builder.AddPostgres(Connections.Orders, readBufferBytes: RelaySlot.ReadBufferBytes);
 builder.AddKafka();
 
 builder.Services.AddOptions<RelayOptions>().BindConfiguration("Relay").ValidateDataAnnotations().ValidateOnStart();

@@ -1,16 +1,16 @@
 using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Relay;
 
-/// <summary>Red when publishing broke off or stalls. Says how the slot stands, and whose transaction has been open for long.</summary>
+/// <summary>Red when publishing broke off or stalls, degraded while a write transaction has been open for long: it names its holder. Says how the slot stands.</summary>
 /// <typeparam name="TState">Whose.</typeparam>
-internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, TState state, TimeProvider clock) : IHealthCheck
+internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Orders)] NpgsqlDataSource source, IOptions<RelayOptions> options, TState state, TimeProvider clock) : IHealthCheck
     where TState : RelayState
 {
-    private static readonly TimeSpan Stall = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LossIsNews = TimeSpan.FromMinutes(10);
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -20,12 +20,14 @@ internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Or
         {
             return HealthCheckResult.Unhealthy(problem);
         }
-        if (now - state.LastProgress is var silent && silent > Stall)
+        if (now - state.LastProgress is var silent && silent > options.Value.StallBound)
         {
             return HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: is Kafka there?{Slot(now)}");
         }
-        return HealthCheckResult.Healthy(
-            (!state.IsPublishing ? "standing by: another relay publishes" : state.Slot is null ? state.WithoutSlot : "publishing by CDC") + $".{Slot(now)}{Loss(now)}{await OldWriterAsync(cancellationToken)}");
+        var oldWriter = await OldWriterAsync(cancellationToken);
+        return new HealthCheckResult(
+            oldWriter.Length == 0 ? HealthStatus.Healthy : HealthStatus.Degraded,
+            (!state.IsPublishing ? "standing by: another relay publishes" : state.Slot is null ? state.WithoutSlot : "publishing by CDC") + $".{Slot(now)}{Loss(now)}{oldWriter}");
     }
 
     private string Slot(DateTimeOffset now) =>
@@ -46,7 +48,7 @@ internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Or
             SELECT pid, application_name, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
             WHERE backend_xid IS NOT NULL AND xact_start < now() - $1 ORDER BY xact_start LIMIT 1
             """);
-        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Stall });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = options.Value.StallBound });
         await using var writer = await command.ExecuteReaderAsync(cancellation);
         return await writer.ReadAsync(cancellation) ? $" A write transaction has been open for {writer.GetInt32(2)} s: process {writer.GetInt32(0)} of PostgreSQL ({writer.GetString(1)})." : "";
     }

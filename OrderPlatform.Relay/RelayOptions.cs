@@ -59,4 +59,8 @@ public sealed class RelayOptions
     /// <summary>A holder that has been silent for this long has lost the lease.</summary>
     [Range(typeof(TimeSpan), "00:00:00.500", "00:01:00")]
     public TimeSpan LeaseTimeout { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>When health turns red because nothing comes through, heartbeats included; and the age from which it is degraded by a write transaction and names its holder.</summary>
+    [Range(typeof(TimeSpan), "00:00:02", "00:10:00")]
+    public TimeSpan StallBound { get; set; } = TimeSpan.FromSeconds(10);
 }

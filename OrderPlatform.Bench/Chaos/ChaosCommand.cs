@@ -19,7 +19,7 @@ internal static class ChaosCommand
         var librdkafka = await Librdkafka.GetAsync(EngineCache.User, cancellation);
         Environment.SetEnvironmentVariable("ORDERPLATFORM_LIBRDKAFKA", librdkafka);
         var run = new ChaosRun(host, options, librdkafka);
-        var report = await ChaosView.ShowAsync(run, run.RunAsync(ChaosPlan.By(options.Seed).Where(fault => IsWanted(fault, only)), cancellation));
+        var report = await ChaosView.ShowAsync(run, run.RunAsync(ChaosPlan.By(options.Seed).Where(fault => IsWanted(fault, only)).Select(fault => fault.Lasting(options.FaultLength)), cancellation));
         report.Write(resultsFolder);
         Console.WriteLine(report.Text());
         return report.IsTrue && report.IsFast ? 0 : 1;

@@ -12,7 +12,8 @@ namespace OrderPlatform.Bench.Chaos;
 /// <param name="Duration">How long faults come; the run goes on until everything has been compared.</param>
 /// <param name="PerSecond">Orders a second.</param>
 /// <param name="RecoveryObjective">What the p99 of recovery is held against.</param>
-internal sealed record ChaosOptions(int Seed, TimeSpan Duration, int PerSecond, TimeSpan RecoveryObjective);
+/// <param name="FaultLength">Of each fault that lasts at all; null leaves that to the plan.</param>
+internal sealed record ChaosOptions(int Seed, TimeSpan Duration, int PerSecond, TimeSpan RecoveryObjective, TimeSpan? FaultLength = null);
 
 /// <summary>One fault that happened.</summary>
 /// <param name="AtSeconds">When it began, in seconds of the run.</param>

@@ -12,6 +12,9 @@ internal abstract record Fault(string Kind, string Target, TimeSpan Length)
     /// <summary>Kind and target: what it is chosen by.</summary>
     public string Name => $"{Kind} {Target}";
 
+    /// <summary>The same fault with another length; a blow stays one.</summary>
+    public Fault Lasting(TimeSpan? length) => length is { } other && Length > TimeSpan.Zero ? this with { Length = other } : this;
+
     /// <summary>Whether it needs a host that was started with --fault-port.</summary>
     public virtual bool NeedsNetwork => false;
 

@@ -3,151 +3,80 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Confluent.Kafka;
-using OrderPlatform.Contracts;
-using OrderPlatform.Contracts.Events;
-using OrderPlatform.Contracts.Rankings;
 using OrderPlatform.ServiceDefaults.Clients;
-using StackExchange.Redis;
 
 namespace OrderPlatform.Bench.Load;
 
-/// <summary>
-/// How long after its recording in PostgreSQL an event is in Kafka, in Redis and in ClickHouse's view, seen from outside:
-/// by a consumer, by the hint that follows the write to Redis, and by the number of facts in the daily view.
-/// </summary>
+/// <summary>How long after its recording in PostgreSQL an order is in Kafka, in Redis and in ClickHouse, at one rate after another.</summary>
 public static class FreshnessBench
 {
-    // each look at the view costs ClickHouse a few milliseconds of a core: seldom enough not to be the load itself
-    private static readonly TimeSpan ViewPoll = TimeSpan.FromMilliseconds(40);
+    // the first seconds are those of the just-in-time compiler
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Drain = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Places orders at a rate on a running standalone host and writes freshness.md and .json.</summary>
-    public static async Task<int> RunAsync(RunningHost host, int perSecond, int seconds, string resultsFolder, CancellationToken cancellation)
+    /// <param name="Cores">CPU that the platform's processes used, in cores; the load generator's is not in it.</param>
+    private sealed record Row(int PerSecond, int Orders, IReadOnlyDictionary<string, Percentiles> Latencies, double Cores);
+
+    /// <summary>Places orders at each rate on a running standalone host and writes freshness.md and .json.</summary>
+    public static async Task<int> RunAsync(RunningHost host, IReadOnlyList<int> rates, int seconds, string resultsFolder, CancellationToken cancellation)
     {
         KafkaLibrary.Load();
         using var api = host.Client(64);
-        var recorded = new ConcurrentDictionary<string, DateTimeOffset>();
-        var toKafka = new ConcurrentBag<double>();
-        var redisSeen = new ConcurrentDictionary<string, DateTimeOffset>();
-        using var redis = await ConnectionMultiplexer.ConnectAsync(host.Redis);
-        await redis.GetSubscriber().SubscribeAsync(RankingKeys.StatusChannel, (_, message) => redisSeen.TryAdd(((string)message!).Split(' ')[0], TimeProvider.System.GetUtcNow()));
-
-        using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var ends = OrderEvents.Ends(host.Kafka);
-        var kafka = Task.Factory.StartNew(() => WatchKafka(host.Kafka, ends, recorded, toKafka, watching.Token), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        using var view = new ClickHouseFacts(host.ClickHouse);
-        var before = await view.CountAsync(cancellation);
-        var counts = new List<(DateTimeOffset At, long Facts)>();
-        var clickHouse = WatchViewAsync(view, counts, watching.Token);
-
-        var answered = 0;
-        await OrderLoad.AtRateAsync(perSecond, TimeSpan.FromSeconds(seconds), async () =>
+        var rows = new List<Row>();
+        await PlaceAsync(api, rates[0], WarmUp, cancellation);
+        foreach (var rate in rates)
         {
-            using var response = await api.SendAsync(OrderLoad.Place(Random.Shared), cancellation);
-            response.EnsureSuccessStatusCode();
-            Interlocked.Increment(ref answered);
-        }, cancellation);
-        await UntilAsync(() => recorded.Count >= answered && recorded.Keys.All(redisSeen.ContainsKey) && counts.Count > 0 && counts[^1].Facts - before >= answered, cancellation);
-        await watching.CancelAsync();
-        await Task.WhenAll(kafka, clickHouse);
-
-        var inOrder = recorded.Values.Order().ToList();
-        var results = new Dictionary<string, Percentiles>
-        {
-            ["Kafka"] = Percentiles.Of(toKafka),
-            ["Redis"] = Percentiles.Of(recorded.Where(order => redisSeen.ContainsKey(order.Key)).Select(order => (redisSeen[order.Key] - order.Value).TotalMilliseconds)),
-            ["ClickHouse view"] = Percentiles.Of(inOrder.Select((at, rank) => (FirstSeen(counts, before + rank + 1) - at)?.TotalMilliseconds ?? double.MaxValue)),
-        };
-        Write(resultsFolder, perSecond, seconds, answered, results, host.Memory());
+            rows.Add(await MeasureAsync(host, api, rate, TimeSpan.FromSeconds(seconds), cancellation));
+        }
+        var text = Markdown(rows, seconds, host.Memory());
+        Directory.CreateDirectory(resultsFolder);
+        await File.WriteAllTextAsync(Path.Combine(resultsFolder, "freshness.md"), text, cancellation);
+        await File.WriteAllTextAsync(Path.Combine(resultsFolder, "freshness.json"), JsonSerializer.Serialize(new { machine = Machine.Description, seconds, rows, residentMegabytes = host.Memory() }, Machine.Json) + "\n", cancellation);
+        Console.WriteLine(text);
         return 0;
     }
 
-    private static void WatchKafka(string bootstrapServers, IReadOnlyList<TopicPartitionOffset> ends, ConcurrentDictionary<string, DateTimeOffset> recorded, ConcurrentBag<double> latencies, CancellationToken cancellation)
+    private static async Task<Row> MeasureAsync(RunningHost host, HttpClient api, int rate, TimeSpan duration, CancellationToken cancellation)
     {
-        using var consumer = KafkaClients.Consumer(bootstrapServers, "bench-" + Guid.NewGuid().ToString("N"), _ => { });
-        consumer.Assign(ends);
-        while (!cancellation.IsCancellationRequested)
+        await using var watch = await FreshnessWatch.StartAsync(host);
+        var (since, cpu) = (Stopwatch.GetTimestamp(), Cpu(host));
+        var orders = await PlaceAsync(api, rate, duration, cancellation);
+        var cores = (Cpu(host) - cpu) / Stopwatch.GetElapsedTime(since).TotalMicroseconds;
+        for (since = Stopwatch.GetTimestamp(); !watch.HasSeen(orders) && Stopwatch.GetElapsedTime(since) < Drain;)
         {
-            if (consumer.Consume(TimeSpan.FromMilliseconds(50)) is { } consumed
-                && UtcTime.TryParse(Encoding.ASCII.GetString(consumed.Message.Headers.GetLastBytes(Envelope.RecordedTime)), out var at))
-            {
-                latencies.Add((TimeProvider.System.GetUtcNow() - at).TotalMilliseconds);
-                recorded.TryAdd(Encoding.UTF8.GetString(consumed.Message.Key), at);
-            }
+            await Task.Delay(Poll, cancellation);
         }
+        return new Row(rate, orders.Count, watch.Latencies(orders), Math.Round(cores, 2));
     }
 
-    private static async Task WatchViewAsync(ClickHouseFacts view, List<(DateTimeOffset At, long Facts)> counts, CancellationToken cancellation)
+    private static double Cpu(RunningHost host) => host.RunFile!.Value.GetProperty("processes").EnumerateObject().Sum(process => CpuTime.OfTree(process.Value.GetInt32()));
+
+    private static async Task<IReadOnlyCollection<string>> PlaceAsync(HttpClient api, int perSecond, TimeSpan duration, CancellationToken cancellation)
     {
-        try
+        var orders = new ConcurrentBag<string>();
+        await OrderLoad.AtRateAsync(perSecond, duration, async () =>
         {
-            while (true)
-            {
-                var facts = await view.CountAsync(cancellation);
-                if (counts.Count == 0 || counts[^1].Facts != facts)
-                {
-                    counts.Add((TimeProvider.System.GetUtcNow(), facts));
-                }
-                await Task.Delay(ViewPoll, cancellation);
-            }
-        }
-        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
-        {
-            // the load is over
-        }
+            using var response = await api.SendAsync(OrderLoad.Place(Random.Shared), cancellation);
+            orders.Add(response.EnsureSuccessStatusCode().Headers.Location!.OriginalString.Split('/')[^1]);
+        }, cancellation);
+        return orders;
     }
 
-    private static DateTimeOffset? FirstSeen(List<(DateTimeOffset At, long Facts)> counts, long facts)
-    {
-        foreach (var (at, seen) in counts)
-        {
-            if (seen >= facts)
-            {
-                return at;
-            }
-        }
-        return null;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition, CancellationToken cancellation)
-    {
-        var since = Stopwatch.GetTimestamp();
-        while (!condition() && Stopwatch.GetElapsedTime(since) < Drain)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(50), cancellation);
-        }
-    }
-
-    private static void Write(string folder, int perSecond, int seconds, int answered, Dictionary<string, Percentiles> results, IReadOnlyDictionary<string, int> memory)
+    private static string Markdown(List<Row> rows, int seconds, IReadOnlyDictionary<string, int> memory)
     {
         var text = new StringBuilder()
             .AppendLine("# Freshness").AppendLine()
-            .AppendLine(CultureInfo.InvariantCulture, $"`dotnet run -c Release --project OrderPlatform.Bench -- freshness --rate {perSecond} --seconds {seconds}` against a running standalone host on the same machine, {Machine.Description}.")
-            .AppendLine(CultureInfo.InvariantCulture, $"{answered:N0} orders placed at {perSecond} a second; from the event's recording in PostgreSQL until it is seen from outside.").AppendLine()
-            .AppendLine("| to | p50 ms | p95 ms | p99 ms | max ms | events |").AppendLine("|---|---|---|---|---|---|");
-        foreach (var (store, of) in results)
+            .AppendLine(CultureInfo.InvariantCulture, $"`dotnet run -c Release --project OrderPlatform.Bench -- freshness --rates {string.Join(',', rows.Select(row => row.PerSecond))} --seconds {seconds}` against a running standalone host on the same machine, {Machine.Description}, after {WarmUp.TotalSeconds:0} s of the first rate.")
+            .AppendLine("From the recording of an order's first event in PostgreSQL until it is seen from outside: by a consumer, by the hint that follows the write to Redis, by its fact in ClickHouse (the views are written by the same insert; asked every 40 ms).").AppendLine()
+            .AppendLine("| orders/s | to | p50 ms | p95 ms | p99 ms | max ms | orders seen | cores used |").AppendLine("|---:|---|---:|---:|---:|---:|---:|---:|");
+        foreach (var row in rows)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {store} | {of.P50Ms} | {of.P95Ms} | {of.P99Ms} | {of.MaxMs} | {of.Count:N0} |");
+            foreach (var (store, of) in row.Latencies)
+            {
+                text.AppendLine(CultureInfo.InvariantCulture, $"| {row.PerSecond} | {store} | {of.P50Ms} | {of.P95Ms} | {of.P99Ms} | {of.MaxMs} | {of.Count:N0} of {row.Orders:N0} | {row.Cores:0.00} |");
+            }
         }
-        text.AppendLine().AppendLine("Resident memory afterwards: " + string.Join(", ", memory.Select(process => $"{process.Key} {process.Value} MB")) + ".");
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "freshness.md"), text.ToString());
-        File.WriteAllText(Path.Combine(folder, "freshness.json"), JsonSerializer.Serialize(new { machine = Machine.Description, perSecond, seconds, answered, results, residentMegabytes = memory }, Machine.Json));
-        Console.WriteLine(text);
-    }
-
-    /// <summary>The number of facts in the daily view.</summary>
-    private sealed class ClickHouseFacts(Uri endpoint) : IDisposable
-    {
-        private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = endpoint };
-
-        public async Task<long> CountAsync(CancellationToken cancellation)
-        {
-            using var response = await _http.PostAsync(new Uri("/?database=analytics", UriKind.Relative), new StringContent("SELECT sum(facts) FROM sales_daily"), cancellation);
-            return long.Parse(await response.EnsureSuccessStatusCode().Content.ReadAsStringAsync(cancellation), CultureInfo.InvariantCulture);
-        }
-
-        public void Dispose() => _http.Dispose();
+        return text.AppendLine().AppendLine("Resident memory afterwards: " + string.Join(", ", memory.Select(process => $"{process.Key} {process.Value} MB")) + ".").ToString();
     }
 }

@@ -10,8 +10,12 @@ internal static class OrderEvents
     /// <summary>The end of each partition at this moment.</summary>
     public static IReadOnlyList<TopicPartitionOffset> Ends(string bootstrapServers)
     {
-        using var consumer = KafkaClients.Consumer(bootstrapServers, "bench-ends", _ => { });
-        return [.. Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartition(Topics.OrderEvents, partition))
-            .Select(partition => new TopicPartitionOffset(partition, consumer.QueryWatermarkOffsets(partition, TimeSpan.FromSeconds(10)).High))];
+        using var reader = KafkaClients.Reader(bootstrapServers);
+        return Ends(reader);
     }
+
+    /// <summary>The same, asked by a client that is there already.</summary>
+    public static IReadOnlyList<TopicPartitionOffset> Ends(IConsumer<byte[], byte[]> reader) =>
+        [.. Enumerable.Range(0, Topics.Partitions).Select(partition => new TopicPartition(Topics.OrderEvents, partition))
+            .Select(partition => new TopicPartitionOffset(partition, reader.QueryWatermarkOffsets(partition, TimeSpan.FromSeconds(10)).High))];
 }

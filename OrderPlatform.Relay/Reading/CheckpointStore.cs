@@ -6,7 +6,7 @@ using OrderPlatform.Relay.Ownership;
 namespace OrderPlatform.Relay.Reading;
 
 /// <summary>Keeps the checkpoint beside the log. Only the holder of the lease can move it.</summary>
-/// <param name="connection">The owner's.</param>
+/// <param name="connection">That of the <see cref="Publishing.EventPublisher"/>.</param>
 public sealed class CheckpointStore(NpgsqlConnection connection, Lease lease)
 {
     // under load the checkpoint moves this often: what was published since is repeated after a crash, which is cheaper than a write for each batch

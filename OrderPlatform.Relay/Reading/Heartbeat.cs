@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Npgsql;
 
 namespace OrderPlatform.Relay.Reading;
@@ -22,6 +23,9 @@ internal sealed record Heartbeat(DateTimeOffset SentAt, string Snapshot)
     /// <summary>Tells its message from those of others.</summary>
     public const string Prefix = "orderplatform.heartbeat";
 
+    /// <summary><see cref="Prefix"/> as the message has it.</summary>
+    public static ReadOnlySpan<byte> PrefixBytes => "orderplatform.heartbeat"u8;
+
     /// <summary>Writes a heartbeat to the WAL.</summary>
     /// <returns>How the slot stands; null when it is not there.</returns>
     public static async Task<SlotStatus?> SendAsync(NpgsqlDataSource source, string slot, CancellationToken cancellation)
@@ -39,12 +43,10 @@ internal sealed record Heartbeat(DateTimeOffset SentAt, string Snapshot)
         return row.IsDBNull(1) || row.IsDBNull(2) || row.IsDBNull(3) ? null : new SlotStatus(slot, row.GetString(1), row.GetInt64(2), row.GetInt64(3));
     }
 
-    /// <summary>The heartbeat in a message of <see cref="Prefix"/>.</summary>
-    public static async Task<Heartbeat> ReadAsync(Stream message, CancellationToken cancellation)
+    /// <summary>The heartbeat in the content of a message of <see cref="Prefix"/>.</summary>
+    public static Heartbeat Parse(ReadOnlySpan<byte> content)
     {
-        using var reader = new StreamReader(message, leaveOpen: true);
-        var text = await reader.ReadToEndAsync(cancellation);
-        var blank = text.IndexOf(' ', StringComparison.Ordinal);
-        return new Heartbeat(DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(text.AsSpan(0, blank), CultureInfo.InvariantCulture)), text[(blank + 1)..]);
+        var blank = content.IndexOf((byte)' ');
+        return new Heartbeat(DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(content[..blank], CultureInfo.InvariantCulture)), Encoding.ASCII.GetString(content[(blank + 1)..]));
     }
 }

@@ -27,6 +27,9 @@ internal enum SlotCondition
 /// <param name="failover">Whether standbys keep a copy of it.</param>
 internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString, string name, bool failover)
 {
+    /// <summary>Of connections that read the log: a backlog comes in as many bytes at once as the server can give.</summary>
+    public const int ReadBufferBytes = 256 * 1024;
+
     private const int FirstVersionWithFailover = 17;
     private static readonly TimeSpan TakeOverBound = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(50);
@@ -72,7 +75,7 @@ internal sealed class RelaySlot(NpgsqlDataSource source, string connectionString
     public async Task<LogicalReplicationConnection> ConnectAsync(CancellationToken cancellation)
     {
         // to create the slot may take as long as any transaction that is open
-        var unbounded = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0, ApplicationName = Name };
+        var unbounded = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0, ApplicationName = Name, ReadBufferSize = ReadBufferBytes };
         var replication = new LogicalReplicationConnection(unbounded.ConnectionString) { WalReceiverStatusInterval = StatusInterval };
         await replication.Open(cancellation);
         return replication;

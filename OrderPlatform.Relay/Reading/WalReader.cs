@@ -1,18 +1,11 @@
 using System.Threading.Channels;
 using Npgsql;
 using Npgsql.Replication;
+using Npgsql.Replication.Internal;
 using Npgsql.Replication.PgOutput;
-using Npgsql.Replication.PgOutput.Messages;
 using NpgsqlTypes;
 
 namespace OrderPlatform.Relay.Reading;
-
-/// <summary>What the slot tells next: an event, or the end of a transaction.</summary>
-/// <param name="Event">The event; null at the end of a transaction.</param>
-/// <param name="Position">Its place; at the end of a transaction that of its last event.</param>
-/// <param name="End">Where the transaction ends in the WAL: once all before is published, the slot need not keep it.</param>
-/// <param name="Heartbeat">The heartbeat that the transaction was, if it was one.</param>
-internal readonly record struct WalEntry(LoggedEvent? Event, WalPosition Position, NpgsqlLogSequenceNumber End, Heartbeat? Heartbeat);
 
 /// <summary>
 /// Reads the event log's inserts from a replication slot, in the order of their commits, and within a transaction as they were
@@ -29,80 +22,176 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
 {
     private const string Publication = "orderplatform_event_log"; // of migration 0008, which names the columns and their order
 
+    private const int FlagsLength = 1;
+    private const int LsnLength = sizeof(ulong);
+    private const int RowHeaderLength = sizeof(uint) + 1 + sizeof(short); // relation, 'N', number of columns
+
     private static readonly TimeSpan VisibilityPoll = TimeSpan.FromMilliseconds(5);
 
-    private readonly Dictionary<uint, RunningTransaction> _running = [];
-    private RunningTransaction? _told; // the running transaction whose changes come now; null between such pieces
+    private readonly Dictionary<uint, RunningTransaction> _transactions = [];
+    private byte[] _buffer = new byte[16 * 1024];
+    private RunningTransaction? _running; // whose changes come now, before its end; null between such pieces
     private WalPosition _position;
-    private Heartbeat? _heartbeat;
+    private Heartbeat? _heartbeat; // of the transaction that is told
 
-    /// <summary>Hands over what the slot tells, for ever. It waits while nobody takes it.</summary>
-    public async Task ReadAsync(ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    // the piece that grows
+    private List<LoggedEvent> _events = [];
+    private WalPosition _told;
+    private NpgsqlLogSequenceNumber? _end;
+    private Heartbeat? _passed;
+
+    /// <summary>Hands over what the slot tells, for ever: all that has come by then at once. It waits while nobody takes it.</summary>
+    public async Task ReadAsync(ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
-        var options = new PgOutputReplicationOptions(Publication, PgOutputProtocolVersion.V2, binary: true, streamingMode: PgOutputStreamingMode.On, messages: true);
-        await foreach (var message in replication.StartReplication(new PgOutputReplicationSlot(slot), options, cancellation))
+        await using var stream = replication.StartLogicalReplication(new PgOutputReplicationSlot(slot), cancellation, options: PgOutput.OptionsFor(Publication)).GetAsyncEnumerator(cancellation);
+        while (await NextAsync(stream, pieces, cancellation))
         {
-            switch (message)
+            var message = await WholeAsync(stream.Current.Data);
+            Follow(message.Span);
+            if (message.Span[0] == PgOutput.StreamCommit)
             {
-                case InsertMessage insert when _told is null:
-                    await HandOverAsync(insert, entries, cancellation);
-                    break;
-                case BeginMessage begin:
-                    (_position, _heartbeat) = (new WalPosition(begin.TransactionFinalLsn, 0), null);
-                    break;
-                case CommitMessage commit:
-                    await entries.WriteAsync(new WalEntry(null, _position, commit.TransactionEndLsn, _heartbeat), cancellation);
-                    break;
-                case LogicalDecodingMessage { Prefix: Heartbeat.Prefix } beat:
-                    var heartbeat = await Heartbeat.ReadAsync(beat.Data, cancellation);
-                    _ = _told is null ? _heartbeat = heartbeat : _told.Heartbeat = heartbeat;
-                    break;
-                default:
-                    await FollowRunningAsync(message, entries, cancellation);
-                    break;
+                await EndRunningAsync(message, pieces, cancellation);
+            }
+            if (_events.Count >= pieceSize)
+            {
+                await pieces.WriteAsync(TakePiece(), cancellation);
             }
         }
     }
 
-    private async Task FollowRunningAsync(PgOutputReplicationMessage message, ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    // before it waits for more, what has come is handed over
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<XLogDataMessage> stream, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
-        switch (message)
+        var next = stream.MoveNextAsync();
+        if (next.IsCompleted || (_events.Count == 0 && _end is null))
         {
-            case StreamStartMessage start:
-                _told = _running.TryGetValue(start.TransactionXid, out var known) ? known : _running[start.TransactionXid] = new RunningTransaction();
-                break;
-            case InsertMessage insert when _told is { TransactionId: null }:
-                _told.TransactionId = await TransactionIdAsync(insert, cancellation);
-                break;
-            case StreamStopMessage:
-                _told = null;
-                break;
-            case StreamAbortMessage abort when abort.SubtransactionXid == abort.TransactionXid:
-                _running.Remove(abort.TransactionXid);
-                break;
-            case StreamCommitMessage commit:
-                _running.Remove(commit.TransactionXid, out var ended);
-                _position = new WalPosition(commit.CommitLsn, 0);
-                if (ended?.TransactionId is { } transactionId)
+            return await next;
+        }
+        var more = next.AsTask();
+        try
+        {
+            await pieces.WriteAsync(TakePiece(), cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            await ((Task)more).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // a stream cannot be left in the middle of a step
+            throw;
+        }
+        return await more;
+    }
+
+    private WalPiece TakePiece()
+    {
+        var piece = new WalPiece(_events, _events.Count > 0 ? _told : null, _end, _passed);
+        (_events, _end, _passed) = ([], null, null);
+        return piece;
+    }
+
+    // the stream's own token ends it: one for each message would cost more than the message
+    private async ValueTask<ReadOnlyMemory<byte>> WholeAsync(Stream message)
+    {
+        var length = (int)message.Length;
+        if (length > _buffer.Length)
+        {
+            _buffer = new byte[Math.Max(length, 2 * _buffer.Length)];
+        }
+        await message.ReadExactlyAsync(_buffer.AsMemory(0, length), CancellationToken.None);
+        return _buffer.AsMemory(0, length);
+    }
+
+    private void Follow(ReadOnlySpan<byte> bytes)
+    {
+        var message = new PgOutput(bytes);
+        switch (message.Kind)
+        {
+            case PgOutput.Insert when _running is null:
+                if (IsNext())
                 {
-                    await HandOverFromLogAsync(transactionId, entries, cancellation);
+                    message.Skip(RowHeaderLength);
+                    Add(EventIn(ref message));
                 }
-                await entries.WriteAsync(new WalEntry(null, _position, commit.TransactionEndLsn, ended?.Heartbeat), cancellation);
+                break;
+            case PgOutput.Begin:
+                (_position, _heartbeat) = (new WalPosition(message.Lsn(), 0), null);
+                break;
+            case PgOutput.Commit:
+                message.Skip(FlagsLength + LsnLength);
+                End(message.Lsn(), _heartbeat);
+                break;
+            case PgOutput.Message:
+                HearHeartbeat(ref message);
+                break;
+            default:
+                FollowRunning(ref message);
                 break;
         }
     }
 
-    private async ValueTask HandOverAsync(InsertMessage insert, ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    // counts an event of the transaction that is told, and says whether it is still to be published
+    private bool IsNext()
     {
         _position = _position with { Ordinal = _position.Ordinal + 1 };
-        if (!_position.IsUpTo(done))
+        return !_position.IsUpTo(done);
+    }
+
+    private void Add(LoggedEvent logged)
+    {
+        _events.Add(logged);
+        _told = _position;
+    }
+
+    private void End(NpgsqlLogSequenceNumber end, Heartbeat? heartbeat) => (_end, _passed) = (end, heartbeat ?? _passed);
+
+    private void HearHeartbeat(ref PgOutput message)
+    {
+        message.Skip((_running is null ? 0 : sizeof(uint)) + FlagsLength + LsnLength);
+        if (message.Name().SequenceEqual(Heartbeat.PrefixBytes))
         {
-            await entries.WriteAsync(new WalEntry(await EventAsync(insert.NewRow, cancellation), _position, default, null), cancellation);
+            var heartbeat = Heartbeat.Parse(message.Take(message.Int32()));
+            _ = _running is null ? _heartbeat = heartbeat : _running.Heartbeat = heartbeat;
         }
+    }
+
+    private void FollowRunning(ref PgOutput message)
+    {
+        switch (message.Kind)
+        {
+            case PgOutput.StreamStart:
+                var id = message.TransactionId();
+                _running = _transactions.TryGetValue(id, out var known) ? known : _transactions[id] = new RunningTransaction();
+                break;
+            case PgOutput.Insert when _running is { TransactionId: null }:
+                message.Skip(sizeof(uint) + RowHeaderLength);
+                _ = message.Column(); // position
+                _running.TransactionId = (ulong)message.Int64Column();
+                break;
+            case PgOutput.StreamStop:
+                _running = null;
+                break;
+            case PgOutput.StreamAbort:
+                var (top, aborted) = (message.TransactionId(), message.TransactionId());
+                if (top == aborted)
+                {
+                    _transactions.Remove(top);
+                }
+                break;
+        }
+    }
+
+    private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
+    {
+        var (transaction, commit, end) = StreamCommitIn(bytes.Span);
+        _transactions.Remove(transaction, out var ended);
+        _position = new WalPosition(commit, 0);
+        if (ended?.TransactionId is { } transactionId)
+        {
+            await HandOverFromLogAsync(transactionId, pieces, cancellation);
+        }
+        End(end, ended?.Heartbeat);
     }
 
     // Positions rise as rows are inserted, so this is the order in which the slot would have told them: it may do so the next time.
-    private async Task HandOverFromLogAsync(ulong transactionId, ChannelWriter<WalEntry> entries, CancellationToken cancellation)
+    private async Task HandOverFromLogAsync(ulong transactionId, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await UntilVisibleAsync(connection, transactionId, cancellation);
@@ -114,11 +203,14 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
             foreach (var logged in piece)
             {
                 last = logged.Position;
-                _position = _position with { Ordinal = _position.Ordinal + 1 };
-                if (!_position.IsUpTo(done))
+                if (IsNext())
                 {
-                    await entries.WriteAsync(new WalEntry(logged, _position, default, null), cancellation);
+                    Add(logged);
                 }
+            }
+            if (_events.Count > 0)
+            {
+                await pieces.WriteAsync(TakePiece(), cancellation);
             }
         }
         while (piece.Count == pieceSize);
@@ -150,33 +242,20 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
         return piece;
     }
 
-    private static async ValueTask<LoggedEvent> EventAsync(ReplicationTuple row, CancellationToken cancellation)
+    private static (uint Transaction, NpgsqlLogSequenceNumber Commit, NpgsqlLogSequenceNumber End) StreamCommitIn(ReadOnlySpan<byte> bytes)
     {
-        var columns = row.GetAsyncEnumerator(cancellation);
-        var position = await NextAsync<long>(columns);
-        await columns.MoveNextAsync(); // transaction_id
+        var message = new PgOutput(bytes);
+        var transaction = message.TransactionId();
+        message.Skip(FlagsLength);
+        return (transaction, message.Lsn(), message.Lsn());
+    }
+
+    private static LoggedEvent EventIn(ref PgOutput row)
+    {
+        var position = row.Int64Column();
+        _ = row.Column(); // transaction_id
         return new LoggedEvent(
-            position, await NextAsync<string>(columns), await NextAsync<int>(columns), await NextAsync<Guid>(columns), await NextAsync<string>(columns), await NextAsync<string>(columns), await NextAsync<string>(columns),
-            await NextAsync<DateTimeOffset>(columns), await NextAsync<DateTimeOffset>(columns), await NextOrNullAsync(columns), await NextAsync<byte[]>(columns));
-    }
-
-    private static async Task<ulong> TransactionIdAsync(InsertMessage insert, CancellationToken cancellation)
-    {
-        var columns = insert.NewRow.GetAsyncEnumerator(cancellation);
-        await columns.MoveNextAsync(); // position
-        return await NextAsync<ulong>(columns);
-    }
-
-    private static async ValueTask<T> NextAsync<T>(IAsyncEnumerator<ReplicationValue> columns)
-    {
-        await columns.MoveNextAsync();
-        return await columns.Current.Get<T>();
-    }
-
-    private static async ValueTask<string?> NextOrNullAsync(IAsyncEnumerator<ReplicationValue> columns)
-    {
-        await columns.MoveNextAsync();
-        return columns.Current.IsDBNull ? null : await columns.Current.Get<string>();
+            position, row.TextColumn(), row.Int32Column(), row.GuidColumn(), row.TextColumn(), row.TextColumn(), row.TextColumn(), row.TimeColumn(), row.TimeColumn(), row.NullableTextColumn(), row.Column().ToArray());
     }
 
     /// <summary>A transaction that is told while it runs.</summary>

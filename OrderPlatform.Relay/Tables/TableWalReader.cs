@@ -47,10 +47,10 @@ internal sealed class TableWalReader(NpgsqlDataSource source, LogicalReplication
                     _relations[relation.RelationId] = await DescribeAsync(relation, cancellation);
                     break;
                 case LogicalDecodingMessage { Prefix: Heartbeat.Prefix } beat:
-                    _heartbeat = await Heartbeat.ReadAsync(beat.Data, cancellation);
+                    _heartbeat = Heartbeat.Parse(await ContentAsync(beat, cancellation));
                     break;
                 case LogicalDecodingMessage { Prefix: Watermark.Prefix } mark:
-                    await entries.WriteAsync(new TableEntry(_position, null, await Watermark.ReadAsync(mark.Data, cancellation), default, null), cancellation);
+                    await entries.WriteAsync(new TableEntry(_position, null, Watermark.Parse(await ContentAsync(mark, cancellation)), default, null), cancellation);
                     break;
                 case CommitMessage commit:
                     await entries.WriteAsync(new TableEntry(_position, null, null, commit.TransactionEndLsn, _heartbeat), cancellation);
@@ -66,6 +66,13 @@ internal sealed class TableWalReader(NpgsqlDataSource source, LogicalReplication
                     break;
             }
         }
+    }
+
+    private static async Task<byte[]> ContentAsync(LogicalDecodingMessage message, CancellationToken cancellation)
+    {
+        using var content = new MemoryStream();
+        await message.Data.CopyToAsync(content, cancellation);
+        return content.ToArray();
     }
 
     // the rows stand in the stream one after the other: the old one is read first

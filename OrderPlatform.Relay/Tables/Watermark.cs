@@ -22,11 +22,10 @@ internal sealed record Watermark(Guid Window, bool IsHigh)
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    /// <summary>The watermark in a message of <see cref="Prefix"/>.</summary>
-    public static async Task<Watermark> ReadAsync(Stream message, CancellationToken cancellation)
+    /// <summary>The watermark in the content of a message of <see cref="Prefix"/>.</summary>
+    public static Watermark Parse(ReadOnlySpan<byte> content)
     {
-        using var reader = new StreamReader(message, Encoding.UTF8, leaveOpen: true);
-        var parts = (await reader.ReadToEndAsync(cancellation)).Split(' ');
+        var parts = Encoding.UTF8.GetString(content).Split(' ');
         return new Watermark(Guid.ParseExact(parts[0], "N"), parts[1] == High);
     }
 }

@@ -11,10 +11,12 @@ namespace OrderPlatform.ServiceDefaults.Clients;
 public static class ClientExtensions
 {
     private const int MaxPreparedStatements = 100;
+    private const int DefaultReadBufferBytes = 8192; // Npgsql's own
 
     /// <summary>A pooled <see cref="NpgsqlDataSource"/>, keyed by the connection's name.</summary>
     /// <param name="transactionTimeout">The server ends a transaction that takes longer (PostgreSQL's transaction_timeout); null leaves that to the server.</param>
-    public static void AddPostgres(this IHostApplicationBuilder builder, string connectionName, TimeSpan? transactionTimeout = null)
+    /// <param name="readBufferBytes">Of each connection: who reads megabytes at once is woken up less often.</param>
+    public static void AddPostgres(this IHostApplicationBuilder builder, string connectionName, TimeSpan? transactionTimeout = null, int readBufferBytes = DefaultReadBufferBytes)
     {
         var connectionString = new NpgsqlConnectionStringBuilder(builder.Configuration.Required(connectionName))
         {
@@ -25,6 +27,7 @@ public static class ClientExtensions
             // Encryption is TLS's. And where the answer to the offer of Kerberos' is lost, Npgsql tries again without it on a connection that
             // then fails for as long as it is pooled (https://github.com/npgsql/npgsql/issues/6415).
             GssEncryptionMode = GssEncryptionMode.Disable,
+            ReadBufferSize = readBufferBytes,
             Options = transactionTimeout is { } timeout ? $"-c transaction_timeout={timeout.TotalMilliseconds:0}" : null,
         };
         builder.Services.AddKeyedSingleton(connectionName, (_, _) => NpgsqlDataSource.Create(connectionString));

@@ -22,5 +22,15 @@ public sealed class ChaosPlanTests
         round.Where(fault => fault.Kind == "kill").Select(fault => fault.Target).ShouldBe(["api", "relay", "projections", "postgres", "kafka", "redis", "clickhouse"], ignoreOrder: true);
     }
 
+    [Fact]
+    public void A_fault_can_be_made_to_last_longer_and_a_blow_stays_a_blow()
+    {
+        var longer = ChaosPlan.By(7).Take(ChaosPlan.RoundLength).Select(fault => fault.Lasting(TimeSpan.FromMinutes(10))).ToList();
+
+        longer.Single(fault => fault.Name == "stop kafka").Length.ShouldBe(TimeSpan.FromMinutes(10));
+        longer.Single(fault => fault.Name == "kill kafka").Length.ShouldBe(TimeSpan.Zero);
+        longer.Select(fault => fault.Name).ShouldBe(ChaosPlan.By(7).Take(ChaosPlan.RoundLength).Select(fault => fault.Name));
+    }
+
     private static List<string> Plan(int seed) => [.. ChaosPlan.By(seed).Take(Faults).Select(fault => $"{fault.Name} {fault.Length}")];
 }

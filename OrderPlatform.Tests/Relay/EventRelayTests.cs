@@ -154,9 +154,9 @@ public sealed class EventRelayTests(EngineFixture engines) : IAsyncLifetime
     [Theory]
     [InlineData(RelayMode.Polling)]
     [InlineData(RelayMode.Cdc)]
-    public async Task While_Kafka_is_away_events_wait_and_then_come_in_order(RelayMode mode)
+    public async Task While_Kafka_is_away_health_is_red_and_events_wait_and_then_come_in_order(RelayMode mode)
     {
-        await using var relay = _bed.Relay(mode);
+        await using var relay = _bed.Relay(mode, ("Relay__StallBound", "00:00:02"));
         await _bed.AppendAsync("o-1", 1);
         using (var before = new PublishedEvents(_bed.Kafka))
         {
@@ -167,12 +167,39 @@ public sealed class EventRelayTests(EngineFixture engines) : IAsyncLifetime
         {
             await _bed.AppendAsync("o-1", sequence);
         }
+        await RelayBed.EventuallyAsync(async () => await relay.HealthAsync(Cancellation) is (HttpStatusCode.ServiceUnavailable, var text) && text.Contains("Nothing could be published", StringComparison.Ordinal), "health that is red");
         await _bed.RestartKafkaAsync();
         using var published = new PublishedEvents(_bed.Kafka);
 
         published.Until(read => read["o-1"].Contains(50));
 
         published.WithoutRepeats()["o-1"].ShouldBe(Enumerable.Range(1, 50));
+        await RelayBed.EventuallyAsync(async () => await relay.HealthAsync(Cancellation) is (HttpStatusCode.OK, _), "health that is well again");
+    }
+
+    [Theory]
+    [InlineData(RelayMode.Polling)]
+    [InlineData(RelayMode.Cdc)]
+    public async Task A_writer_that_stays_open_degrades_health_by_name_and_holds_up_nobody(RelayMode mode)
+    {
+        await using var relay = _bed.Relay(mode, ("Relay__StallBound", "00:00:02"));
+        await _bed.AppendAsync("o-1", 1);
+        using var published = new PublishedEvents(_bed.Kafka);
+        published.Until(read => read["o-1"].Contains(1));
+        await using var holder = NpgsqlDataSource.Create(_bed.Database.ConnectionString + ";Application Name=the-holder");
+        await using var connection = await holder.OpenConnectionAsync(Cancellation);
+        await using var held = await connection.BeginTransactionAsync(Cancellation);
+        await using (var writes = new NpgsqlCommand("SELECT pg_current_xact_id()", connection))
+        {
+            await writes.ExecuteScalarAsync(Cancellation);
+        }
+
+        await RelayBed.EventuallyAsync(async () => await relay.HealthAsync(Cancellation) is (HttpStatusCode.OK, var text)
+            && text.Contains("Degraded", StringComparison.Ordinal) && text.Contains($"process {connection.ProcessID} of PostgreSQL (the-holder)", StringComparison.Ordinal), "health that names the holder");
+        await _bed.AppendAsync("o-1", 2);
+        published.Until(read => read["o-1"].Contains(2));
+        await held.RollbackAsync(Cancellation);
+        await RelayBed.EventuallyAsync(async () => await relay.HealthAsync(Cancellation) is (HttpStatusCode.OK, var text) && !text.Contains("Degraded", StringComparison.Ordinal), "health that is well again");
     }
 
     [Fact]
