@@ -114,6 +114,12 @@ heldSnapshot.SetAction(async (parsed, cancellation) =>
 });
 root.Add(heldSnapshot);
 
+var fresh = new Argument<string>("fresh") { Description = "Folder that benchmarks have written to with --results" };
+var bound = new Option<double>("--bound") { Description = "By how much a ratio or a p99 may be worse, as a part of the committed one", DefaultValueFactory = _ => 0.15 };
+var compare = new Command("compare", "Compares fresh results with the committed ones and fails when one is worse") { fresh, bound, results };
+compare.SetAction(parsed => ResultComparison.Run(parsed.GetValue(results)!, parsed.GetValue(fresh)!, parsed.GetValue(bound)));
+root.Add(compare);
+
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

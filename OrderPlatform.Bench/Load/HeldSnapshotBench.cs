@@ -68,7 +68,7 @@ internal static class HeldSnapshotBench
                 await begin.ExecuteScalarAsync(cancellation);
             }
             var during = await WindowAsync(engines, held, cancellation);
-            using var http = new HttpClient();
+            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
             using var health = await http.GetAsync(relay.Health, cancellation);
             return new Row($"{mode}", isReader ? "reader" : "writer", before, during, RelayIn(await health.Content.ReadAsStringAsync(cancellation)));
         }

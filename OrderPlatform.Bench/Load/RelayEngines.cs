@@ -21,7 +21,8 @@ internal sealed class RelayEngines : IAsyncDisposable
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
 
-    private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("orderplatform-bench-relay-");
+    // open to all, unlike CreateTempSubdirectory's: PostgreSQL, run as another user by root, would keep its data elsewhere, and leave it
+    private readonly DirectoryInfo _data = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"orderplatform-bench-{Guid.NewGuid():N}"));
 
     private RelayEngines()
     {

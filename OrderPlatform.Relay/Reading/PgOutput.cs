@@ -5,8 +5,7 @@ using NpgsqlTypes;
 namespace OrderPlatform.Relay.Reading;
 
 /// <summary>
-/// A message of pgoutput, protocol version 2 and binary, field after field. Npgsql's own reader awaits every column of every row: that
-/// took half of the relay's time.
+/// A message of pgoutput, protocol version 2 and binary, field after field. Npgsql's own reader awaits every column of every row.
 /// </summary>
 /// <remarks>https://www.postgresql.org/docs/18/protocol-logicalrep-message-formats.html. Numbers are in network byte order.</remarks>
 internal ref struct PgOutput

@@ -17,13 +17,14 @@ internal sealed record LogCheckpoint(Snapshot From, Snapshot? To, long Position)
     public override string ToString() => To is null ? $"all that {From} shows" : $"all that {From} shows, and to position {Position} what {To} shows";
 }
 
-/// <summary>The relay (Relay/PollingRelay): takes the lease, then reads, publishes, waits for the acknowledgement and moves the checkpoint.</summary>
+/// <summary>The relay (Relay/PollingRelay): takes the lease, then reads and sends ahead of the acknowledgements, and moves the checkpoint to what is acknowledged.</summary>
 internal sealed class RelayActor(World world, string name) : Actor(world, name)
 {
     /// <summary>The one row of the tables.</summary>
     public const string Row = "polling";
 
     private const int BatchSize = 3;
+    private const int MaxUnderWay = 3;
     private static readonly TimeSpan LeaseTimeout = TimeSpan.FromSeconds(3);
 
     private bool _isTerminated;
@@ -38,7 +39,8 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
         }
         yield return Turn.Did;
         var done = World.Checkpoint.Find(Row) ?? LogCheckpoint.Beginning;
-        var (isUnsaved, seen) = (false, -1);
+        var (read, isUnsaved, seen) = (done, false, -1);
+        var underWay = new Queue<(List<KafkaRecord> Records, LogCheckpoint After)>();
         using var producer = World.Kafka.NewProducer();
         while (true)
         {
@@ -46,37 +48,17 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
             {
                 yield break;
             }
-            if (World.Postgres.Log.Count == seen)
+            if (producer.HasFailed)
             {
-                yield return Turn.Idle;
-                continue;
+                Trace?.Say(Name, "misses an acknowledgement, and starts over");
+                yield break;
             }
-            var (events, after) = Read(done);
-            if (events.Count > 0)
+            while (underWay.TryPeek(out var oldest) && oldest.Records.TrueForAll(producer.HasTaken))
             {
-                Trace?.Say(Name, $"reads {string.Join(", ", events.Select(row => $"{row.Stream}#{row.Sequence}"))}");
-                yield return Turn.Did;
-                if (World.Bug == Bug.CheckpointBeforeAcknowledgement && !TrySave(after))
-                {
-                    yield break;
-                }
-                events.ForEach(row => producer.Send(row.Topic, new KafkaRecord(row.Stream, row.Key, row.Sequence, row.Event)));
-                yield return Turn.Did;
-                while (producer.InFlight > 0 && !producer.HasFailed)
-                {
-                    yield return Turn.Idle;
-                }
-                if (producer.HasFailed)
-                {
-                    Trace?.Say(Name, "misses an acknowledgement, and starts over");
-                    yield break;
-                }
-                isUnsaved = true;
+                (done, isUnsaved) = (underWay.Dequeue().After, true);
             }
-            var isWindowOpen = done.To is not null;
-            done = after;
             // under load it is saved only now and then
-            if (isUnsaved && (events.Count == 0 || World.Random.Next(3) == 0))
+            if (isUnsaved && (underWay.Count == 0 || World.Random.Next(3) == 0))
             {
                 yield return Turn.Did;
                 if (!TrySave(done))
@@ -86,11 +68,34 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
                 isUnsaved = false;
                 yield return Turn.Did;
             }
-            else if (events.Count == 0)
+            if (underWay.Count == MaxUnderWay || World.Postgres.Log.Count == seen)
+            {
+                yield return Turn.Idle;
+                continue;
+            }
+            var isWindowOpen = read.To is not null;
+            var (events, after) = Read(read);
+            read = after;
+            if (events.Count == 0)
             {
                 seen = isWindowOpen ? -1 : World.Postgres.Log.Count; // until something is committed, it would read nothing again
+                if (underWay.Count == 0)
+                {
+                    done = read;
+                }
                 yield return Turn.Idle;
+                continue;
             }
+            Trace?.Say(Name, $"reads {string.Join(", ", events.Select(row => $"{row.Stream}#{row.Sequence}"))}");
+            yield return Turn.Did;
+            if (World.Bug == Bug.CheckpointBeforeAcknowledgement && !TrySave(after))
+            {
+                yield break;
+            }
+            var records = events.ConvertAll(row => new KafkaRecord(row.Stream, row.Key, row.Sequence, row.Event));
+            events.Zip(records).ToList().ForEach(sent => producer.Send(sent.First.Topic, sent.Second));
+            underWay.Enqueue((records, after));
+            yield return Turn.Did;
         }
     }
 

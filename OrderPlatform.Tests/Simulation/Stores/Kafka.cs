@@ -114,6 +114,9 @@ internal sealed class Kafka(World world) : Actor(world, "kafka")
             InFlight++;
         }
 
+        /// <summary>Whether a record that was sent is acknowledged, unless <see cref="HasFailed"/> says that something is not.</summary>
+        public bool HasTaken(KafkaRecord record) => !_sent.Values.Any(queue => queue.Contains(record));
+
         /// <summary>What is under way is lost, or a beginning of it arrives later.</summary>
         public void Dispose()
         {
