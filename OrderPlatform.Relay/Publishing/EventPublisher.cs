@@ -90,6 +90,7 @@ public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, Kaf
     // After a refusal all that is under way goes once more, one by one: what Kafka took already is repeated, and the next refusal names its event.
     private async Task SendOneByOneAsync(CancellationToken cancellation)
     {
+        kafka.Renew();
         while (_underWay.TryPeek(out var batch))
         {
             foreach (var logged in batch.Free)
@@ -112,6 +113,7 @@ public sealed class EventPublisher(NpgsqlConnection connection, Lease lease, Kaf
         catch (EventRefusedException e)
         {
             await parked.ParkAsync(connection, lease, logged, e.Message, cancellation);
+            kafka.Renew();
         }
     }
 

@@ -18,7 +18,7 @@ public sealed class KafkaPublisher(string bootstrapServers, int maxEventBytes) :
 {
     private static readonly TimeSpan FullQueuePoll = TimeSpan.FromMilliseconds(2);
 
-    private readonly IProducer<byte[], byte[]> _producer = NewProducer(bootstrapServers);
+    private IProducer<byte[], byte[]> _producer = NewProducer(bootstrapServers);
 
     /// <summary>A producer with the relay's settings.</summary>
     public static IProducer<byte[], byte[]> NewProducer(string bootstrapServers) => KafkaClients.Producer(bootstrapServers, config =>
@@ -28,6 +28,9 @@ public sealed class KafkaPublisher(string bootstrapServers, int maxEventBytes) :
         config.MessageTimeoutMs = 0;
         config.QueueBufferingMaxMessages = 100_000;
         config.CompressionType = CompressionType.Lz4;
+        // Else, when the broker refuses an event, what is under way behind it is sent nevertheless: later events of its key would be there
+        // before it is parked. With it the producer is at its end then.
+        config.EnableGaplessGuarantee = true;
         // a report that carries the record back is a copy of all its headers
         config.DeliveryReportFields = "none";
     });
@@ -57,6 +60,13 @@ public sealed class KafkaPublisher(string bootstrapServers, int maxEventBytes) :
             }
         }
         return delivery;
+    }
+
+    /// <summary>Begins anew after a refusal by the broker, which ends a producer. What was under way has to be sent again.</summary>
+    public void Renew()
+    {
+        _producer.Dispose();
+        _producer = NewProducer(bootstrapServers);
     }
 
     /// <inheritdoc />

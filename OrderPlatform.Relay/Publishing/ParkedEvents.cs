@@ -65,6 +65,7 @@ public sealed class ParkedEvents
             catch (EventRefusedException e)
             {
                 await FailAgainAsync(connection, lease, letter, e.Message, cancellation);
+                publisher.Renew();
                 break; // those behind it are not due any more
             }
         }

@@ -123,6 +123,28 @@ public sealed class EventRelayTests(EngineFixture engines) : IAsyncLifetime
     [Theory]
     [InlineData(RelayMode.Polling)]
     [InlineData(RelayMode.Cdc)]
+    public async Task An_event_that_the_broker_refuses_parks_its_key_before_anything_later_of_it_is_published(RelayMode mode)
+    {
+        await _bed.LimitRecordsAsync(Topics.OrderEvents, bytes: 8_000);
+        await _bed.AppendAsync("large", 1);
+        await _bed.AppendAsync("large", 2, lines: 4000);
+        foreach (var sequence in Enumerable.Range(3, 8))
+        {
+            await _bed.AppendAsync("large", sequence);
+        }
+        await _bed.AppendAsync("small", 1);
+        await using var relay = _bed.Relay(mode, ("Relay__BatchSize", "2"));
+        using var published = new PublishedEvents(_bed.Kafka);
+
+        published.Until(read => read["small"].Any());
+
+        await RelayBed.EventuallyAsync(async () => await _bed.ScalarAsync("SELECT count(*) FROM dead_letter WHERE consumer = 'relay' AND key = 'large'") is 9L, "nine parked events");
+        published.WithoutRepeats()["large"].ShouldBe([1]);
+    }
+
+    [Theory]
+    [InlineData(RelayMode.Polling)]
+    [InlineData(RelayMode.Cdc)]
     public async Task A_parked_event_is_redriven_smaller_or_discarded_and_its_key_goes_on_in_order(RelayMode mode)
     {
         await using var relay = _bed.Relay(mode, ("Relay__MaxEventBytes", "20000"));

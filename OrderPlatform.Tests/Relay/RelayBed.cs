@@ -1,12 +1,15 @@
 using System.Diagnostics;
+using Confluent.Kafka.Admin;
 using Npgsql;
 using OrderPlatform.Api.EventLog;
 using OrderPlatform.Api.Orders;
+using OrderPlatform.Contracts;
 using OrderPlatform.Contracts.Events;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.Kafka;
 using OrderPlatform.Engines.Postgres;
 using OrderPlatform.Relay;
+using OrderPlatform.ServiceDefaults.Clients;
 using OrderPlatform.Setup;
 
 namespace OrderPlatform.Tests.Relay;
@@ -61,6 +64,14 @@ internal sealed class RelayBed : IAsyncDisposable
             BatchCommands = { EventLogWriter.Append(key, sequence, DateTimeOffset.UnixEpoch, Order.Place(key, "c-1", "USD", items, DateTimeOffset.UnixEpoch)) },
         };
         await batch.ExecuteNonQueryAsync(Cancellation);
+    }
+
+    /// <summary>Makes an empty topic once more, with a bound on its batches of records.</summary>
+    public async Task LimitRecordsAsync(string topic, int bytes)
+    {
+        using var admin = KafkaClients.Admin(Kafka);
+        await admin.DeleteTopicsAsync([topic]);
+        await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = Topics.Partitions, ReplicationFactor = 1, Configs = new() { ["max.message.bytes"] = $"{bytes}" } }]);
     }
 
     public Task<object?> ScalarAsync(string sql) => Database.ScalarAsync(sql, Cancellation);
