@@ -10,6 +10,7 @@ namespace OrderPlatform.Tests.Api;
 public sealed class OrderBatchesTests(EngineFixture engines)
 {
     private const string Poisonous = "poison";
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -87,15 +88,16 @@ public sealed class OrderBatchesTests(EngineFixture engines)
         await using var earlier = new PlacingReplica(database.Source, wasBatched);
         await earlier.StartAsync();
         var before = await earlier.PlaceAsync("done");
+        await earlier.PlaceAsync("used");
         await using var replica = new PlacingReplica(database.Source);
-        var (repeat, wrong, fresh) = (replica.PlaceAsync("done"), replica.PlaceAsync("done", OrderOf("c-9")), replica.PlaceAsync("fresh"));
+        var (repeat, wrong, fresh) = (replica.PlaceAsync("done"), replica.PlaceAsync("used", OrderOf("c-9")), replica.PlaceAsync("fresh"));
 
         await replica.StartAsync();
 
         (await repeat).Body.ShouldBe(before.Body);
         await ShouldBeRefusedAsync(wrong, 422);
         (await fresh).Status.ShouldBe(201);
-        await OrdersShouldBeAsync(database, 2);
+        await OrdersShouldBeAsync(database, 3);
     }
 
     [Fact]
@@ -165,7 +167,7 @@ public sealed class OrderBatchesTests(EngineFixture engines)
         await using var database = await OrdersDatabase.CreateAsync(engines, Cancellation);
         await using var replica = new PlacingReplica(database.Source);
         using var leaving = new CancellationTokenSource();
-        var (left, stayed) = (replica.PlaceUntilAsync(leaving.Token, "left"), replica.PlaceAsync("stayed"));
+        var (left, stayed) = (replica.PlaceUntilAsync("left", leaving.Token), replica.PlaceAsync("stayed"));
         await leaving.CancelAsync();
 
         await replica.StartAsync();
@@ -185,7 +187,7 @@ public sealed class OrderBatchesTests(EngineFixture engines)
 
         await replica.StopAsync();
 
-        (await Task.WhenAll(placing)).ShouldAllBe(answer => answer.Status == 201);
+        (await Task.WhenAll(placing).WaitAsync(Bound, Cancellation)).ShouldAllBe(answer => answer.Status == 201);
         (await ShouldBeRefusedAsync(replica.PlaceAsync("late"), 503)).RetryAfter.ShouldNotBeNull();
         await OrdersShouldBeAsync(database, 200);
     }

@@ -37,7 +37,7 @@ internal sealed class PlacingReplica : IAsyncDisposable
     public Task<Answer> PlaceAsync(string key, string body = OrderRequests.TwoCds, string caller = "shop") => SendAsync(key, body, caller, CancellationToken.None);
 
     /// <summary>The same of a caller who may leave.</summary>
-    public Task<Answer> PlaceUntilAsync(CancellationToken aborted, string key) => SendAsync(key, OrderRequests.TwoCds, "shop", aborted);
+    public Task<Answer> PlaceUntilAsync(string key, CancellationToken aborted) => SendAsync(key, OrderRequests.TwoCds, "shop", aborted);
 
     public async ValueTask DisposeAsync()
     {
