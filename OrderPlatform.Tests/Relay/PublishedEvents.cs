@@ -21,7 +21,7 @@ internal sealed class PublishedEvents : IDisposable
 
     public IReadOnlyList<ConsumeResult<string, byte[]>> All => _read;
 
-    /// <summary>Reads on until the condition holds on the sequences read of each key. It is asked at the end of what is there.</summary>
+    /// <summary>Reads on until the condition holds on the sequences read of each key. It is asked at the end of what is there; as long as more comes, it is waited for.</summary>
     public void Until(Func<ILookup<string, int>, bool> condition)
     {
         var since = System.Diagnostics.Stopwatch.GetTimestamp();
@@ -30,6 +30,7 @@ internal sealed class PublishedEvents : IDisposable
             if (_consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } consumed)
             {
                 _read.Add(consumed);
+                since = System.Diagnostics.Stopwatch.GetTimestamp();
             }
             else if (condition(Sequences()))
             {
