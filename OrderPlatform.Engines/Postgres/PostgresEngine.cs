@@ -30,6 +30,7 @@ public sealed class PostgresEngine(EngineCache? cache = null, params IReadOnlyLi
         "max_slot_wal_keep_size=4GB", // a relay that stays away does not fill the disk: its slot is lost then, which heals (docs/decisions/0014)
         "shared_buffers=128MB",
         "max_wal_size=1GB",
+        "checkpoint_timeout=1min", // after a kill -9, what was written since the last checkpoint is read again: five minutes' worth took three seconds
         "jit=off", // compiling costs more than it gives for queries of milliseconds
         "timezone=UTC",
         "log_timezone=UTC",
