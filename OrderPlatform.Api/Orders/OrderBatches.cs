@@ -13,7 +13,7 @@ namespace OrderPlatform.Api.Orders;
 /// committed are the next one, so nobody waits who is there alone. Whatever is not plain is left to the caller's own
 /// transaction, which has the rules: a repeat, a key that is being worked on, and everything of a batch that PostgreSQL refuses.
 /// </summary>
-internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOptions> options, ILogger<OrderBatches> log) : BackgroundService
+internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOptions> options, ILogger<OrderBatches> log) : IHostedService
 {
     private const int MaxOrders = 64;
 
@@ -29,6 +29,7 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+    private Task _writing = Task.CompletedTask;
 
     /// <summary>Writes an order in a batch.</summary>
     /// <returns>Its answer; null when nothing was written and the order is to be placed alone.</returns>
@@ -47,10 +48,21 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
     }
 
     /// <inheritdoc />
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public Task StartAsync(CancellationToken cancellationToken)
     {
-        // what has come is written to its end
-        await using var stopping = stoppingToken.Register(() => _waiting.Writer.Complete());
+        _writing = Task.Run(WriteAllAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>What has come is written to its end, also when the service is stopped in the moment of its start: a BackgroundService would not run at all then.</summary>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _waiting.Writer.TryComplete();
+        return _writing.WaitAsync(cancellationToken);
+    }
+
+    private async Task WriteAllAsync()
+    {
         using var free = new SemaphoreSlim(MaxBatches);
         var last = Task.CompletedTask;
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))

@@ -68,9 +68,8 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
     private ChildCommand Server(string dataFolder, int port) =>
         ChildCommand.DotNet(Path.Combine(_cache.PathOf(EnginePackages.Garnet), "GarnetServer.dll"),
             "-q", "--port", $"{port}", "--bind", "127.0.0.1",
-            // Taken as data comes, page by page. What does not fit goes to the disk, and a page that cannot be written there (it was seen once, at
-            // 128 MB) holds up every write for ever; without the storage tier it is dropped.
-            "-m", "1g", "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
+            // without the storage tier, what does not fit into the memory is dropped
+            "-m", "128m", "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
             // with the default device, writes are acknowledged and not kept; after a failed recovery, the default goes on without the data
             "--aof", "--aof-commit-wait", "--device-type", "RandomAccess", "--recover", "--fail-on-recovery-error",
             "--aof-memory", "32m", "--aof-page-size", "4m",
@@ -80,8 +79,8 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
             "--lua", "--lua-transaction-mode",
             "--auth", "ACL", "--acl-file", AccessFile(dataFolder)) with
         {
-            // its own setting is a heap for each core; and what the compiler measures for later costs a fifth of a start
-            Environment = new Dictionary<string, string> { ["DOTNET_gcServer"] = "0", ["DOTNET_TieredPGO"] = "0" },
+            // its own setting is a heap for each core
+            Environment = new Dictionary<string, string> { ["DOTNET_gcServer"] = "0" },
             WorkingDirectory = dataFolder,
         };
 }

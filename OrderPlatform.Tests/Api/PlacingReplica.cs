@@ -39,11 +39,7 @@ internal sealed class PlacingReplica : IAsyncDisposable
     /// <summary>The same of a caller who may leave.</summary>
     public Task<Answer> PlaceUntilAsync(string key, CancellationToken aborted) => SendAsync(key, OrderRequests.TwoCds, "shop", aborted);
 
-    public async ValueTask DisposeAsync()
-    {
-        await _batches.StopAsync(CancellationToken.None);
-        _batches.Dispose();
-    }
+    public async ValueTask DisposeAsync() => await _batches.StopAsync(CancellationToken.None);
 
     private async Task<Answer> SendAsync(string key, string body, string caller, CancellationToken aborted)
     {
