@@ -32,7 +32,7 @@ public sealed record Record(
     {
         try
         {
-            _payload = EventTypes.Find(Type) is { } type ? JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) : null;
+            _payload = Deserialize();
         }
         catch (JsonException)
         {
@@ -44,15 +44,9 @@ public sealed record Record(
     /// <exception cref="PoisonRecordException">A type that this build does not know, or JSON that is not of it.</exception>
     public T Read<T>()
     {
-        if (_payload is T known)
-        {
-            return known;
-        }
         try
         {
-            return EventTypes.Find(Type) is { } type && JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) is T payload
-                ? payload
-                : throw new PoisonRecordException(Source, $"{Type} is not a {typeof(T).Name} that this build knows.");
+            return (_payload ?? Deserialize()) is T payload ? payload : throw new PoisonRecordException(Source, $"{Type} is not a {typeof(T).Name} that this build knows.");
         }
         catch (JsonException e)
         {
@@ -81,6 +75,9 @@ public sealed record Record(
             Id = Required(consumed, Envelope.Id),
         };
     }
+
+    // null: a type that this build does not know
+    private object? Deserialize() => EventTypes.Find(Type) is { } type ? JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) : null;
 
     private static string Required(ConsumeResult<byte[], byte[]> consumed, string header) =>
         consumed.Message.Headers.TryGetLastBytes(header, out var value)
