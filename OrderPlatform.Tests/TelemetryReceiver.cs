@@ -33,11 +33,12 @@ internal sealed class TelemetryReceiver : IAsyncDisposable
         return receiver;
     }
 
-    /// <summary>The first that comes to a path.</summary>
-    public async Task<Push> FirstAsync(string path)
+    /// <summary>The first that comes to a path with this in it: not every metric has a value at the first export.</summary>
+    public async Task<Push> FirstAsync(string path, string containing)
     {
-        await Eventually.TrueAsync(() => To(path).Any(), Bound, () => $"nothing was sent to {path}", CancellationToken.None);
-        return To(path).First();
+        bool Has(Push push) => push.Body.Contains(containing, StringComparison.Ordinal);
+        await Eventually.TrueAsync(() => To(path).Any(Has), Bound, () => $"no {containing} was sent to {path}", CancellationToken.None);
+        return To(path).First(Has);
     }
 
     /// <summary>All that has come to a path.</summary>

@@ -34,7 +34,7 @@ public sealed class RedisEngineTests : IDisposable
     {
         const int Keys = 180_000;
         var value = new string('x', 1000);
-        await using var redis = await StartAsync();
+        await using var redis = await StartAsync(new RedisEngine { Memory = "128m" });
         using var connection = await ConnectAsync(redis.Port);
         var database = connection.GetDatabase();
 
@@ -76,8 +76,8 @@ public sealed class RedisEngineTests : IDisposable
         await Should.ThrowAsync<RedisException>(() => transaction.ExecuteAsync().WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken));
     }
 
-    private Task<RunningEngine> StartAsync() =>
-        RunningEngine.StartAsync(new RedisEngine(), _folder["redis"], 0, TestContext.Current.SendDiagnosticMessage, TestContext.Current.CancellationToken);
+    private Task<RunningEngine> StartAsync(RedisEngine? engine = null) =>
+        RunningEngine.StartAsync(engine ?? new RedisEngine(), _folder["redis"], 0, TestContext.Current.SendDiagnosticMessage, TestContext.Current.CancellationToken);
 
     private static Task<ConnectionMultiplexer> ConnectAsync(int port) =>
         ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions { EndPoints = { { "127.0.0.1", port } }, AbortOnConnectFail = true, SyncTimeout = 5000, ConnectRetry = 1 });
