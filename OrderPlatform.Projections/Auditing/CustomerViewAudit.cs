@@ -126,8 +126,15 @@ internal sealed class CustomerViewAudit(
     // where the changes of tables are turned off, nobody keeps the view
     private static async Task<bool> IsPublishedAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand("SELECT EXISTS (SELECT FROM table_checkpoint)", connection);
-        return await command.ExecuteScalarAsync(cancellation) is true;
+        await using var command = new NpgsqlCommand("SELECT EXISTS (SELECT FROM table_checkpoint), EXISTS (SELECT FROM table_snapshot WHERE table_name = $1)", connection)
+        {
+            Parameters = { new() { Value = $"{CapturedTables.Schema}.{CapturedTables.Customers}" } },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return reader.GetBoolean(1)
+            ? throw new CannotBeAuditedException("All customers are being published again (a new slot, or somebody asked for it): ask again when GET /operations/tables/customers/snapshot says that none is under way.")
+            : reader.GetBoolean(0);
     }
 
     // a person has these in hand, or has decided on them

@@ -33,6 +33,7 @@ public sealed class CustomerViewAuditTests(EngineFixture engines, ITestOutputHel
                 await SaveAsync($"c-{customer}", version);
             }
         }
+        await _bed.PublishedAsync();
     }
 
     public async ValueTask DisposeAsync()
