@@ -40,6 +40,7 @@ public sealed class TableRelayFaultTests(EngineFixture engines)
             }
             await bed.PublishedAsync();
             await bed.ShouldHaveProductsAsync();
+            await bed.ShouldHaveEveryChangeAsync();
             relays.ForEach(relay => relay.Output.ShouldNotContain("was there and is"));
         }
         finally
@@ -89,6 +90,7 @@ public sealed class TableRelayFaultTests(EngineFixture engines)
         await bed.PublishedAsync();
 
         await bed.ShouldHaveProductsAsync();
+        await bed.ShouldHaveEveryChangeAsync();
         relay.Output.ShouldNotContain("was there and is");
         await RelayBed.EventuallyAsync(async () => (await relay.HealthAsync(Cancellation))?.Status == HttpStatusCode.OK, "a healthy relay");
     }
