@@ -90,16 +90,18 @@ public sealed class RelayFaultTests(RelayFaultTests.ImpatientPlatform fixture, I
 
     private async Task EndsCleanAsync(Func<Task> fault)
     {
-        _customers = new SteadyCustomers(_platform.Api, await _platform.ProductAsync(1_000_000));
-        await _customers.OrderMoreAsync();
-        await fault();
-        await _customers.OrderMoreAsync();
-        var orders = await _customers.EndAsync();
+        var product = await _platform.ProductAsync(1_000_000);
+        await using (_customers = new SteadyCustomers(_platform.Api, product))
+        {
+            await _customers.OrderMoreAsync();
+            await fault();
+            await _customers.OrderMoreAsync();
+        }
 
         await _platform.SettledAsync();
         await EverythingIsThroughAsync();
         var run = await AuditedAsync();
-        output.WriteLine($"{orders} orders; {string.Join(", ", run["results"]!.AsArray().Select(result => $"{result!["audit"]} {result["compared"]}"))}");
+        output.WriteLine($"{_customers.Orders} orders; {string.Join(", ", run["results"]!.AsArray().Select(result => $"{result!["audit"]} {result["compared"]}"))}");
         ((string)run["state"]!).ShouldBe("clean", $"{run}\n{await _platform.Api.GetObjectAsync($"/audits/{run["id"]}/violations")}\n{_platform.Host.Output}");
     }
 

@@ -3,8 +3,8 @@ using OrderPlatform.Tests.Api;
 
 namespace OrderPlatform.Tests.Relay;
 
-/// <summary>Customers who register, order and move house all the time, and ask again while nobody answers, until they are told to stop.</summary>
-internal sealed class SteadyCustomers
+/// <summary>Customers who register, order and move house all the time, and ask again while nobody answers, until they are disposed of.</summary>
+internal sealed class SteadyCustomers : IAsyncDisposable
 {
     private const int Customers = 4;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(60);
@@ -24,6 +24,9 @@ internal sealed class SteadyCustomers
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    /// <summary>Orders that were answered.</summary>
+    public int Orders => _orders;
+
     /// <summary>Waits until they have placed some more orders.</summary>
     public async Task OrderMoreAsync()
     {
@@ -36,13 +39,11 @@ internal sealed class SteadyCustomers
     }
 
     /// <summary>Lets each finish what it is at.</summary>
-    /// <returns>The orders that were answered.</returns>
-    public async Task<int> EndAsync()
+    public async ValueTask DisposeAsync()
     {
         await _enough.CancelAsync();
         await _living;
         _enough.Dispose();
-        return _orders;
     }
 
     private async Task LiveAsync()
@@ -76,9 +77,9 @@ internal sealed class SteadyCustomers
                     return;
                 }
             }
-            catch (HttpRequestException)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !bound.IsCancellationRequested)
             {
-                // what the Api needs is away
+                // the Api or what it needs is away
             }
             await Task.Delay(Pace, bound.Token);
         }

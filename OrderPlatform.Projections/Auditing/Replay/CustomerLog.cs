@@ -8,7 +8,8 @@ using OrderPlatform.Projections.CustomerView;
 namespace OrderPlatform.Projections.Auditing.Replay;
 
 /// <summary>A version of a customer, from the event log.</summary>
-internal sealed record LoggedCustomer(string Id, CustomerState State, DateTimeOffset RecordedAt);
+/// <param name="RecordedAt">UTC.</param>
+internal sealed record LoggedCustomer(string Id, CustomerState State, DateTime RecordedAt);
 
 /// <summary>What customers were, for copies that are behind them.</summary>
 internal static class CustomerLog
@@ -29,7 +30,7 @@ internal static class CustomerLog
             createdAt = version == 1 ? at : createdAt;
             var happened = Read(reader.GetString(4), reader.GetFieldValue<byte[]>(5));
             var fields = new CustomerFields(happened.Name, happened.Email, happened.Phone, happened.Address, version, createdAt, at);
-            yield return new LoggedCustomer(reader.GetString(0), CustomerState.Of(fields), reader.GetFieldValue<DateTimeOffset>(3));
+            yield return new LoggedCustomer(reader.GetString(0), CustomerState.Of(fields), reader.GetFieldValue<DateTimeOffset>(3).UtcDateTime);
         }
     }
 

@@ -15,6 +15,12 @@ public sealed class CustomerViewAuditTests(EngineFixture engines, ITestOutputHel
     private const int Versions = 3;
     private const string Id = "c-7";
 
+    private static readonly string[] Alterations =
+    [
+        @"name = '\x01'", "email = name", "phone = NULL", @"address = '\x02'", "version = version - 1", "version = 99",
+        "created_at = created_at - interval '1 microsecond'", "updated_at = updated_at - interval '1 microsecond'",
+    ];
+
     private TablesBed _bed = null!;
     private NpgsqlDataSource _views = null!;
     private RelayProcess _relay = null!;
@@ -56,8 +62,7 @@ public sealed class CustomerViewAuditTests(EngineFixture engines, ITestOutputHel
             ("drop", $"DELETE FROM customer_view WHERE id = '{Id}'", Id),
             ("double under another id", $"INSERT INTO customer_view SELECT 'c-0', name, email, phone, address, version, created_at, updated_at, deleted, commit_lsn, lsn FROM customer_view WHERE id = '{Id}'", "c-0"),
             ("delete", Set("deleted = true, name = NULL, email = NULL"), Id),
-            .. new[] { @"name = '\x01'", @"email = name", "phone = NULL", @"address = '\x02'", "version = version - 1", "version = 99", "created_at = created_at - interval '1 microsecond'", "updated_at = updated_at - interval '1 microsecond'" }
-                .Select(assignment => ($"alter {assignment}", Set(assignment), Id)),
+            .. Alterations.Select(assignment => ($"alter {assignment}", Set(assignment), Id)),
         ];
         foreach (var (what, sql, row) in mutations)
         {
