@@ -56,6 +56,13 @@ public static class PostgresProgress
         }
     }
 
+    /// <summary>Lets the projection wait, for as long as the connection's transaction is open.</summary>
+    public static async Task HoldAsync(NpgsqlConnection connection, string projection, CancellationToken cancellation)
+    {
+        await using var hold = new NpgsqlCommand("SELECT FROM projection_progress WHERE projection = $1 ORDER BY topic, partition FOR UPDATE", connection) { Parameters = { new() { Value = projection } } };
+        await hold.ExecuteNonQueryAsync(cancellation);
+    }
+
     /// <summary>Moves the progress forward without a batch: what lies between is in the store by another way.</summary>
     public static async Task SkipToAsync(NpgsqlDataSource source, string projection, string topic, IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation)
     {

@@ -114,7 +114,7 @@ internal sealed class CdcRelay(
         using var timer = new PeriodicTimer(HeartbeatInterval);
         do
         {
-            state.Stands(await Heartbeat.SendAsync(source, slot.Name, cancellation));
+            state.Stands(await Heartbeat.SendAsync(source, slot.Name, state.Heartbeat, cancellation));
         }
         while (await timer.WaitForNextTickAsync(cancellation));
     }

@@ -35,6 +35,7 @@ public class RelayState
         LastProgress = clock.GetUtcNow();
         _published = Telemetry.Meter.CreateCounter<long>($"orderplatform.{name}.published", "{record}", "Records acknowledged by Kafka");
         _slotLost = Telemetry.Meter.CreateCounter<long>($"orderplatform.{name}.slot_lost", "{slot}", "Replication slots that were missing or lost, and were made again");
+        Gauge($"orderplatform.{name}.slot_ready", "{slot}", "1 when PostgreSQL keeps all WAL of the relay's slot, 0 when it may give it up or has", () => _slot is { } slot ? slot.IsReady ? 1 : 0 : null);
         Gauge($"orderplatform.{name}.wal_lag", "By", "WAL that is written and that the relay has not confirmed", () => _slot?.LagBytes);
         Gauge($"orderplatform.{name}.wal_retained", "By", "WAL that PostgreSQL keeps for the relay's slot", () => _slot?.RetainedBytes);
         Gauge($"orderplatform.{name}.heartbeat_lag", "ms", "From the writing of the last heartbeat until it and everything before it was published", () => _heartbeat?.Lag.TotalMilliseconds);

@@ -12,6 +12,9 @@ public static class AuditNames
     /// <summary>The order view.</summary>
     public const string OrderView = "order-view";
 
+    /// <summary>The customer view.</summary>
+    public const string CustomerView = "customer-view";
+
     /// <summary>Redis.</summary>
     public const string Rankings = "rankings";
 
@@ -31,5 +34,5 @@ public static class AuditNames
     public const string StuckOrders = "stuck-orders";
 
     /// <summary>All of them, in the order in which they run.</summary>
-    public static IReadOnlyList<string> All { get; } = [Orders, Kafka, OrderView, Rankings, SalesFacts, Stock, Payments, Dispatch, StuckOrders];
+    public static IReadOnlyList<string> All { get; } = [Orders, Kafka, OrderView, CustomerView, Rankings, SalesFacts, Stock, Payments, Dispatch, StuckOrders];
 }

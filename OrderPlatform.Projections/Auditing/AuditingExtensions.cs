@@ -10,7 +10,8 @@ internal static class AuditingExtensions
     {
         services.AddOptions<AuditOptions>().BindConfiguration("Auditing").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<AuditStore>().AddSingleton<Lag>();
-        services.AddSingleton<IAudit, OrdersAudit>().AddSingleton<IAudit, KafkaAudit>().AddSingleton<IAudit, OrderViewAudit>().AddSingleton<IAudit, RankingsAudit>().AddSingleton<IAudit, SalesFactsAudit>();
+        services.AddSingleton<IAudit, OrdersAudit>().AddSingleton<IAudit, KafkaAudit>().AddSingleton<IAudit, OrderViewAudit>();
+        services.AddSingleton<IAudit, CustomerViewAudit>().AddSingleton<IAudit, RankingsAudit>().AddSingleton<IAudit, SalesFactsAudit>();
         services.AddSingleton<IAudit, StockAudit>().AddSingleton<IAudit, PaymentsAudit>().AddSingleton<IAudit, DispatchAudit>().AddSingleton<IAudit, StuckOrdersAudit>();
         services.AddSingleton<Auditor>();
         return services;

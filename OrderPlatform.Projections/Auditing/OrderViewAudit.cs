@@ -59,8 +59,7 @@ internal sealed class OrderViewAudit(
         var events = await LoggedOrder.ReadAsync(orders, id, cancellation);
         await using var connection = await views.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        await using var hold = new NpgsqlCommand("SELECT FROM projection_progress WHERE projection = $1 ORDER BY topic, partition FOR UPDATE", connection) { Parameters = { new() { Value = Projection } } };
-        await hold.ExecuteNonQueryAsync(cancellation);
+        await PostgresProgress.HoldAsync(connection, Projection, cancellation);
         await using var delete = new NpgsqlCommand("DELETE FROM order_view WHERE order_id = $1 RETURNING version", connection) { Parameters = { new() { Value = id } } };
         var version = Math.Min(Math.Max(sequence, await delete.ExecuteScalarAsync(cancellation) as int? ?? 0), events.Count);
         if (version > 0)

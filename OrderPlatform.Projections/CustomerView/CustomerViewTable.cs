@@ -20,6 +20,17 @@ internal static class CustomerViewTable
         await UpsertAsync(connection, [.. rows.Where(row => row.Place.IsBehind(last))], cancellation);
     }
 
+    /// <summary>Writes a row over whatever was there, whatever its place said; nothing when the customer is gone.</summary>
+    public static async Task ReplaceAsync(NpgsqlConnection connection, string id, CustomerViewRow? row, CancellationToken cancellation)
+    {
+        await using var delete = new NpgsqlCommand("DELETE FROM customer_view WHERE id = $1", connection) { Parameters = { new() { Value = id } } };
+        await delete.ExecuteNonQueryAsync(cancellation);
+        if (row is not null)
+        {
+            await UpsertAsync(connection, [row], cancellation);
+        }
+    }
+
     private static async Task<ChangePlace> TruncatedAsync(NpgsqlConnection connection, bool forUpdate, CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand($"SELECT commit_lsn, lsn FROM customer_view_truncation FOR {(forUpdate ? "UPDATE" : "SHARE")}", connection);

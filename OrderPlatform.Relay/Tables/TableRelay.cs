@@ -117,7 +117,7 @@ internal sealed class TableRelay(
         using var timer = new PeriodicTimer(BeatInterval);
         do
         {
-            state.Stands(await Heartbeat.SendAsync(source, Slot.Name, cancellation));
+            state.Stands(await Heartbeat.SendAsync(source, Slot.Name, state.Heartbeat, cancellation));
         }
         while (await timer.WaitForNextTickAsync(cancellation));
     }

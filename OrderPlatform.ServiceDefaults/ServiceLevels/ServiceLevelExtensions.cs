@@ -6,14 +6,14 @@ using Npgsql;
 
 namespace OrderPlatform.ServiceDefaults.ServiceLevels;
 
-/// <summary>Registration of the service levels; the service needs the connection <c>views</c>.</summary>
+/// <summary>Registration of the service levels; the service needs the connections <c>views</c> and <c>orders</c>.</summary>
 public static class ServiceLevelExtensions
 {
     /// <summary>Adds recorder and report.</summary>
     public static void AddServiceLevels(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<ServiceLevelOptions>().BindConfiguration("ServiceLevels").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<ServiceLevelRecorder>().AddSingleton<ServiceLevelReport>();
+        builder.Services.AddSingleton<ServiceLevelRecorder>().AddSingleton<ServiceLevelReport>().AddSingleton<SlotIndicators>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ServiceLevelRecorder>());
     }
 
@@ -21,11 +21,12 @@ public static class ServiceLevelExtensions
     public static RouteHandlerBuilder MapServiceLevels(this WebApplication app) =>
         app.MapGet("/slo", AnswerAsync).WithName("GetServiceLevels").WithTags("Service levels").WithSummary("Read the service level indicators and whether their objectives are met");
 
-    private static async Task<IResult> AnswerAsync(ServiceLevelReport report, CancellationToken cancellation)
+    private static async Task<IResult> AnswerAsync(ServiceLevelReport report, SlotIndicators slots, CancellationToken cancellation)
     {
         try
         {
-            return TypedResults.Ok(await report.ReadAsync(cancellation));
+            var answer = await report.ReadAsync(cancellation);
+            return TypedResults.Ok(answer with { Indicators = [.. answer.Indicators, .. await slots.ReadAsync(cancellation)] });
         }
         catch (NpgsqlException)
         {

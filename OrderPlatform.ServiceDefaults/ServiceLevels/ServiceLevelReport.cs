@@ -6,11 +6,11 @@ namespace OrderPlatform.ServiceDefaults.ServiceLevels;
 
 /// <summary>The service levels over the window.</summary>
 /// <param name="Window">How far back, as days.hours:minutes:seconds.</param>
-/// <param name="Indicators">Each indicator.</param>
+/// <param name="Indicators">Each indicator over the window, and those of the relay's replication slots as they stand now.</param>
 public sealed record ServiceLevelAnswer(string Window, IReadOnlyList<IndicatorAnswer> Indicators);
 
 /// <summary>One indicator.</summary>
-/// <param name="Store">The store that it is about; null when it is about none.</param>
+/// <param name="Store">The store or the replication slot that it is about; null when it is about none.</param>
 /// <param name="Value">Null while nothing was measured.</param>
 /// <param name="Met">Whether the value holds the objective; null while nothing was measured.</param>
 public sealed record IndicatorAnswer(string Name, string? Store, double? Value, double Objective, bool? Met);

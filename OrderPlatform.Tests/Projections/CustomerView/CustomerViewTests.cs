@@ -1,12 +1,9 @@
 using System.Text;
 using Confluent.Kafka;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using OrderPlatform.Consuming;
 using OrderPlatform.Contracts;
 using OrderPlatform.Projections.CustomerView;
-using OrderPlatform.Setup;
 using OrderPlatform.Tests.Relay;
 using OrderPlatform.Tests.Relay.Tables;
 
@@ -23,10 +20,10 @@ public sealed class CustomerViewTests(EngineFixture engines)
     public async Task The_view_is_the_table_and_read_again_from_the_beginning_no_row_is_touched()
     {
         await using var bed = await TablesBed.CreateAsync(engines);
-        await using var views = await ViewsAsync();
+        await using var views = await ViewsDatabase.CreateAsync(engines);
         await bed.ExecuteAsync(@"INSERT INTO customers SELECT 'c-' || n, '\x01aa', '\x02bb', NULL, '\x03', 1, now(), now() FROM generate_series(1, 500) AS n");
         await using var relay = bed.Relay(("Relay__SnapshotChunk", "50"));
-        using var consumer = await ConsumeAsync(bed, views);
+        using var consumer = await views.ConsumeAsync(bed);
         await bed.PublishedAsync();
         await bed.ExecuteAsync(@"UPDATE customers SET email = '\x04', phone = '\x05', version = 2, updated_at = now() WHERE id LIKE 'c-1%'");
         await bed.ExecuteAsync("DELETE FROM customers WHERE id LIKE 'c-2%'");
@@ -35,49 +32,49 @@ public sealed class CustomerViewTests(EngineFixture engines)
         await bed.PublishedAsync();
         await ShouldBeTheTableAsync(bed, views);
 
-        var before = await RowsAsync(views, "SELECT id || ' ' || xmin FROM customer_view");
+        var before = await views.RowsAsync("SELECT id || ' ' || xmin FROM customer_view");
         await PostgresProgress.ResetAsync(views, CustomerViewProjection.Projection, Enumerable.Range(0, Topics.Partitions).ToDictionary(partition => partition, _ => 0L), Cancellation);
         await bed.ExecuteAsync("UPDATE customers SET version = 3 WHERE id = 'c-1'"); // what the consumer notices by
         await ShouldBeTheTableAsync(bed, views);
 
-        await RelayBed.EventuallyAsync(async () => (await RowsAsync(views, "SELECT sum(next_offset)::text FROM projection_progress")).Single() == $"{(await bed.RecordsAsync(CapturedTables.Customers)).Count}", "the end of the topic, again");
-        var after = await RowsAsync(views, "SELECT id || ' ' || xmin FROM customer_view");
+        await RelayBed.EventuallyAsync(async () => (await views.RowsAsync("SELECT sum(next_offset)::text FROM projection_progress")).Single() == $"{(await bed.RecordsAsync(CapturedTables.Customers)).Count}", "the end of the topic, again");
+        var after = await views.RowsAsync("SELECT id || ' ' || xmin FROM customer_view");
         after.Except(before).Select(row => row.Split(' ')[0]).ShouldBe(["c-1"]);
     }
 
     [Fact]
     public async Task What_comes_late_or_twice_takes_nothing_back()
     {
-        await using var views = await ViewsAsync();
+        await using var views = await ViewsDatabase.CreateAsync(engines);
 
         await WriteAsync(views, [(0, "c", 20, 21)], [(0, "r", 10, 0)], [(0, "d", 20, 15)]);
-        (await RowsAsync(views, "SELECT id || deleted || commit_lsn || '/' || lsn FROM customer_view")).ShouldBe(["c-1false20/21"]);
+        (await views.RowsAsync("SELECT id || deleted || commit_lsn || '/' || lsn FROM customer_view")).ShouldBe(["c-1false20/21"]);
 
         await WriteAsync(views, [(0, "d", 30, 31)], [(0, "c", 20, 21)]);
-        (await RowsAsync(views, "SELECT id || deleted || (name IS NULL) FROM customer_view")).ShouldBe(["c-1truetrue"]);
+        (await views.RowsAsync("SELECT id || deleted || (name IS NULL) FROM customer_view")).ShouldBe(["c-1truetrue"]);
 
         await WriteAsync(views, [(0, "c", 40, 5)]); // its own place is before the delete's, its commit is not
-        (await RowsAsync(views, "SELECT id || deleted FROM customer_view")).ShouldBe(["c-1false"]);
+        (await views.RowsAsync("SELECT id || deleted FROM customer_view")).ShouldBe(["c-1false"]);
     }
 
     [Fact]
     public async Task A_truncate_takes_away_what_was_before_it_in_whatever_order_the_partitions_come()
     {
-        await using var views = await ViewsAsync();
+        await using var views = await ViewsDatabase.CreateAsync(engines);
 
         await WriteAsync(views, [(0, "c", 20, 21)], [(1, "t", 30, 31)], [(0, "u", 25, 26)]);
-        (await RowsAsync(views, "SELECT id FROM customer_view")).ShouldBeEmpty();
+        (await views.RowsAsync("SELECT id FROM customer_view")).ShouldBeEmpty();
 
         await WriteAsync(views, [(0, "c", 40, 41)], [(1, "t", 30, 31)], [(1, "t", 25, 25), (0, "u", 42, 43)]);
-        (await RowsAsync(views, "SELECT commit_lsn::text FROM customer_view")).ShouldBe(["42"]);
+        (await views.RowsAsync("SELECT commit_lsn::text FROM customer_view")).ShouldBe(["42"]);
     }
 
     private static async Task ShouldBeTheTableAsync(TablesBed bed, NpgsqlDataSource views)
     {
         const string Columns = "id || ' ' || encode(name, 'hex') || encode(email, 'hex') || coalesce(encode(phone, 'hex'), '-') || coalesce(encode(address, 'hex'), '-') || ' ' || version || extract(epoch FROM created_at) || ' ' || extract(epoch FROM updated_at)";
-        var customers = await RowsAsync(bed.Database.Source, $"SELECT {Columns} FROM customers");
+        var customers = await bed.Database.Source.RowsAsync($"SELECT {Columns} FROM customers");
         List<string> seen = [];
-        await RelayBed.EventuallyAsync(async () => (seen = await RowsAsync(views, $"SELECT {Columns} FROM customer_view WHERE NOT deleted")).ToHashSet().SetEquals(customers), $"the view to be the table's {customers.Count} rows");
+        await RelayBed.EventuallyAsync(async () => (seen = await views.RowsAsync($"SELECT {Columns} FROM customer_view WHERE NOT deleted")).ToHashSet().SetEquals(customers), $"the view to be the table's {customers.Count} rows");
         seen.Count.ShouldBe(customers.Count);
     }
 
@@ -97,34 +94,5 @@ public sealed class CustomerViewTests(EngineFixture engines)
                 return sink.Read(new ConsumeResult<byte[], byte[]> { TopicPartitionOffset = new TopicPartitionOffset(partition, next[partition]++), Message = message });
             })], Cancellation);
         }
-    }
-
-    private static async Task<PartitionConsumer> ConsumeAsync(TablesBed bed, NpgsqlDataSource views)
-    {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["ConnectionStrings:kafka"] = bed.Bed.Kafka }).Build();
-        var consumer = new PartitionConsumer(new CustomerViewProjection(views), configuration, new ProjectionState(TimeProvider.System), NullLogger.Instance, bed.Database.Source);
-        await consumer.StartAsync(Cancellation);
-        return consumer;
-    }
-
-    private async Task<NpgsqlDataSource> ViewsAsync()
-    {
-        var postgres = await engines.PostgresAsync();
-        var connectionString = OrderPlatform.Engines.Postgres.PostgresEngine.ConnectionString(engines.FolderOf("postgres"), postgres.Port, "views_" + Guid.NewGuid().ToString("N"));
-        await PostgresDatabases.EnsureAsync(connectionString, Cancellation);
-        await PostgresMigrations.ApplyAsync(connectionString, "views", Cancellation);
-        return NpgsqlDataSource.Create(connectionString);
-    }
-
-    private static async Task<List<string>> RowsAsync(NpgsqlDataSource source, string sql)
-    {
-        await using var command = source.CreateCommand(sql);
-        await using var reader = await command.ExecuteReaderAsync(Cancellation);
-        var rows = new List<string>();
-        while (await reader.ReadAsync(Cancellation))
-        {
-            rows.Add(reader.IsDBNull(0) ? "" : reader.GetString(0));
-        }
-        return rows;
     }
 }

@@ -88,6 +88,20 @@ internal sealed class TablesBed(RelayBed bed) : IAsyncDisposable
         rows.Keys.Except(consumed.Keys).ShouldBeEmpty();
     }
 
+    /// <summary>Every change of a product is told: what it says of the row before is what the one before it has left.</summary>
+    public async Task ShouldHaveEveryChangeAsync()
+    {
+        foreach (var key in (await RecordsAsync(CapturedTables.Products)).Where(record => record.Message.Value is not null).GroupBy(record => Encoding.UTF8.GetString(record.Message.Key)))
+        {
+            JsonNode? last = null;
+            foreach (var change in key.Select(Value).DistinctBy(change => (string)change["source"]!["sequence"]!))
+            {
+                ((string)change["source"]!["snapshot"]! != "false" || JsonNode.DeepEquals(change["before"], last)).ShouldBeTrue($"{key.Key}: {change["before"]?.ToJsonString()} instead of {last?.ToJsonString()}");
+                last = change["after"];
+            }
+        }
+    }
+
     public ValueTask DisposeAsync() => bed.DisposeAsync();
 
     private static string Short(string name) => name.Length > 20 ? name[..20] : name;
