@@ -27,32 +27,38 @@ public static class PostgresProgress
     /// <exception cref="ProgressLostException">It stands elsewhere: somebody else has gone on.</exception>
     public static async Task MoveAsync(NpgsqlConnection connection, string projection, IReadOnlyList<Record> batch, IDictionary<TopicPartition, long> expected, CancellationToken cancellation)
     {
+        var moved = batch.GroupBy(record => record.Source.TopicPartition)
+            .Select(partition => new Move(partition.Key, expected.TryGetValue(partition.Key, out var from) ? from : 0, partition.Max(record => record.Source.Offset.Value) + 1))
+            .OrderBy(move => move.Partition.Topic, StringComparer.Ordinal).ThenBy(move => move.Partition.Partition.Value).ToList();
         await using var moves = new NpgsqlBatch(connection);
-        var partitions = batch.GroupBy(record => record.Source.TopicPartition).OrderBy(partition => partition.Key.Topic, StringComparer.Ordinal).ThenBy(partition => partition.Key.Partition.Value).ToList();
-        foreach (var partition in partitions)
+        // 0 is both "at the beginning" and "no row yet"
+        if (moved.Where(move => move.From == 0).ToList() is { Count: > 0 } first)
         {
-            // 0 is both "at the beginning" and "no row yet"
-            moves.BatchCommands.Add(new NpgsqlBatchCommand(
+            moves.BatchCommands.Add(Command(
                 """
-                INSERT INTO projection_progress AS progress (projection, topic, partition, next_offset) SELECT $1, $2, $3, $4
-                WHERE $5 = 0 OR EXISTS (SELECT FROM projection_progress WHERE projection = $1 AND topic = $2 AND partition = $3)
-                ON CONFLICT (projection, topic, partition) DO UPDATE SET next_offset = excluded.next_offset WHERE progress.next_offset = $5
-                """)
-            {
-                Parameters =
-                {
-                    new() { Value = projection }, new() { Value = partition.Key.Topic }, new() { Value = partition.Key.Partition.Value },
-                    new() { Value = NextOffset(partition) }, new() { Value = expected.TryGetValue(partition.Key, out var next) ? next : 0L },
-                },
-            });
+                INSERT INTO projection_progress AS progress (projection, topic, partition, next_offset)
+                SELECT $1, * FROM unnest($2, $3, $4)
+                ON CONFLICT (projection, topic, partition) DO UPDATE SET next_offset = excluded.next_offset WHERE progress.next_offset = 0
+                """,
+                projection, first, first.Select(move => move.To)));
         }
-        if (await moves.ExecuteNonQueryAsync(cancellation) != partitions.Count)
+        if (moved.Where(move => move.From > 0).ToList() is { Count: > 0 } further)
+        {
+            moves.BatchCommands.Add(Command(
+                """
+                UPDATE projection_progress AS progress SET next_offset = moved.next_offset
+                FROM unnest($2, $3, $4, $5) AS moved (topic, partition, next_offset, expected)
+                WHERE progress.projection = $1 AND progress.topic = moved.topic AND progress.partition = moved.partition AND progress.next_offset = moved.expected
+                """,
+                projection, further, further.Select(move => move.To), further.Select(move => move.From)));
+        }
+        if (await moves.ExecuteNonQueryAsync(cancellation) != moved.Count)
         {
             throw new ProgressLostException("Its progress was moved by another consumer.");
         }
-        foreach (var partition in partitions)
+        foreach (var move in moved)
         {
-            expected[partition.Key] = NextOffset(partition);
+            expected[move.Partition] = move.To;
         }
     }
 
@@ -87,5 +93,19 @@ public static class PostgresProgress
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    private static long NextOffset(IEnumerable<Record> partition) => partition.Max(record => record.Source.Offset.Value) + 1;
+    private static NpgsqlBatchCommand Command(string sql, string projection, List<Move> moves, params IEnumerable<long>[] offsets)
+    {
+        var command = new NpgsqlBatchCommand(sql)
+        {
+            Parameters = { new() { Value = projection }, new() { Value = moves.Select(move => move.Partition.Topic).ToArray() }, new() { Value = moves.Select(move => move.Partition.Partition.Value).ToArray() } },
+        };
+        foreach (var column in offsets)
+        {
+            command.Parameters.Add(new() { Value = column.ToArray() });
+        }
+        return command;
+    }
+
+    /// <param name="From">Where it stood: what is expected.</param>
+    private readonly record struct Move(TopicPartition Partition, long From, long To);
 }

@@ -1,6 +1,6 @@
 using Npgsql;
-using NpgsqlTypes;
 using OrderPlatform.Api.Http;
+using OrderPlatform.Contracts.Events;
 using OrderPlatform.ServiceDefaults;
 
 namespace OrderPlatform.Api.Orders;
@@ -16,26 +16,32 @@ internal static class SearchOrders
     // what an index of trigrams can answer; shorter words are answered by an index of words
     private const int PartLength = 3;
 
-    private const string Query =
-        """
-        SELECT order_id, customer_id, currency, status, total_amount, version, items::text, created_at, updated_at FROM order_view
-        WHERE ($1 = '' OR search @@ plainto_tsquery('simple', $1)) AND search_words LIKE ALL ($2)
-          AND ($3 IS NULL OR (created_at, order_id) < ($3, $4))
-        ORDER BY created_at DESC, order_id DESC LIMIT $5
-        """;
-
     public static async Task<IResult> HandleAsync(
         HttpContext http, string? q, string? limit, string? cursor, [FromKeyedServices(Connections.Views)] NpgsqlDataSource views, CancellationToken cancellation)
     {
         var words = WordsOf(q);
         var after = Paging.Unpack(cursor, OrderCursor.Parse);
         var size = Paging.Limit(limit);
-        await using var command = views.CreateCommand(Query);
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = string.Join(' ', words.Where(word => word.Length < PartLength)) });
-        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. words.Where(word => word.Length >= PartLength).Select(PartOf)] });
-        command.Parameters.Add(new NpgsqlParameter { Value = after?.CreatedAt ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        command.Parameters.Add(new NpgsqlParameter { Value = after?.Id ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid });
-        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = size + 1 });
+        await using var command = views.CreateCommand();
+        string Parameter<T>(T value)
+        {
+            command.Parameters.Add(new NpgsqlParameter<T> { TypedValue = value });
+            return $"${command.Parameters.Count}";
+        }
+        List<string> conditions = [.. words.Where(word => word.Length >= PartLength).Select(word => Part(word, Parameter))];
+        if (words.Where(word => word.Length < PartLength).ToList() is { Count: > 0 } whole)
+        {
+            conditions.Add($"search @@ plainto_tsquery('simple', {Parameter(string.Join(' ', whole))})");
+        }
+        if (after is not null)
+        {
+            conditions.Add($"(created_at, order_id) < ({Parameter(after.CreatedAt)}, {Parameter(after.Id)})");
+        }
+        command.CommandText =
+            $"""
+            SELECT order_id, customer_id, currency, status, total_amount, version, items::text, created_at, updated_at FROM order_view
+            WHERE {string.Join(" AND ", conditions)} ORDER BY created_at DESC, order_id DESC LIMIT {Parameter(size + 1)}
+            """;
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var found = new List<Order>();
         while (await reader.ReadAsync(cancellation))
@@ -53,6 +59,11 @@ internal static class SearchOrders
             : throw ProblemException.Invalid("q", $"must have 1 to {MaxLength} characters of valid text, and not only spaces.");
     }
 
-    private static string PartOf(string word) =>
-        "%" + word.Replace("\\", "\\\\").Replace("%", "\\%").Replace("_", "\\_") + "%";
+    // the status is in no index of words, since it changes: the names that have the word in them are compared
+    private static string Part(string word, Func<object, string> parameter)
+    {
+        var part = $"search_words LIKE {parameter("%" + word.Replace("\\", "\\\\").Replace("%", "\\%").Replace("_", "\\_") + "%")}";
+        string[] statuses = [.. Enum.GetNames<OrderStatus>().Where(status => status.Contains(word, StringComparison.OrdinalIgnoreCase))];
+        return statuses.Length == 0 ? part : $"({part} OR status = ANY ({parameter(statuses)}))";
+    }
 }

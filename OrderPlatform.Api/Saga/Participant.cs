@@ -30,7 +30,7 @@ internal abstract class Participant(string name, NpgsqlDataSource source, params
     public int MaxBatch => 200;
 
     /// <inheritdoc />
-    public TimeSpan Linger => TimeSpan.FromMilliseconds(5);
+    public TimeSpan Linger => TimeSpan.FromMilliseconds(25); // each batch is a transaction, and nobody waits for a step of the saga
 
     protected NpgsqlDataSource Source => source;
 

@@ -9,7 +9,7 @@ namespace OrderPlatform.AppHost.Standalone;
 internal sealed class ServiceProcess(HostConsole console, IReadOnlyDictionary<string, string> environment) : IDisposable
 {
     private static readonly TimeSpan HealthyBound = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan HealthPoll = TimeSpan.FromMilliseconds(40);
+    private static readonly TimeSpan HealthPoll = TimeSpan.FromMilliseconds(100);
 
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(10) };
 

@@ -38,7 +38,7 @@ public sealed class OrderViewProjection : ISink
     public int MaxBatch { get; init; } = 1000;
 
     /// <inheritdoc />
-    public TimeSpan Linger => TimeSpan.FromMilliseconds(10);
+    public TimeSpan Linger => TimeSpan.FromMilliseconds(20);
 
     /// <inheritdoc />
     public Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation) => _writes.ResumeAsync(partitions, cancellation);

@@ -35,7 +35,7 @@ internal sealed class OrderViewShadow : IShadow
         if (await ScalarAsync(connection, $"SELECT obj_description(to_regclass('{Table}'))", cancellation) as string != _name)
         {
             await ExecuteAsync(connection, $"DROP TABLE IF EXISTS {Table}; DELETE FROM projection_progress WHERE projection LIKE '{RebuildableProjections.OrderView}#%'", cancellation);
-            await ExecuteAsync(connection, $"CREATE TABLE {Table} (LIKE {OrderViewTable.Live} INCLUDING ALL EXCLUDING INDEXES); ALTER TABLE {Table} ADD CONSTRAINT {Table}_pkey PRIMARY KEY (order_id); COMMENT ON TABLE {Table} IS '{_name}'", cancellation);
+            await ExecuteAsync(connection, $"CREATE TABLE {Table} (LIKE {OrderViewTable.Live} INCLUDING ALL EXCLUDING INDEXES) WITH (fillfactor = {OrderViewTable.FillFactor}); ALTER TABLE {Table} ADD CONSTRAINT {Table}_pkey PRIMARY KEY (order_id); COMMENT ON TABLE {Table} IS '{_name}'", cancellation);
         }
         await transaction.CommitAsync(cancellation);
     }

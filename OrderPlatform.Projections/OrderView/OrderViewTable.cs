@@ -13,6 +13,9 @@ internal sealed class OrderViewTable(string name)
     /// <summary>The table that is searched.</summary>
     public const string Live = "order_view";
 
+    /// <summary>Percent of a page that inserts fill; the rest is for updates, which touch no index then.</summary>
+    public const int FillFactor = 70;
+
     /// <summary>Its name; never from outside.</summary>
     public string Name => name;
 

@@ -32,7 +32,7 @@ public sealed class AnalyticsTransformer(IConfiguration configuration) : ISink, 
     public int MaxBatch => 4000;
 
     /// <inheritdoc />
-    public TimeSpan Linger => TimeSpan.FromMilliseconds(2);
+    public TimeSpan Linger => TimeSpan.FromMilliseconds(10);
 
     /// <inheritdoc />
     public Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation) =>

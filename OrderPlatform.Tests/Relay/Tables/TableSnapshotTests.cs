@@ -44,7 +44,7 @@ public sealed class TableSnapshotTests(EngineFixture engines)
             for (var round = 0; round < 3; round++)
             {
                 var before = await AfterAsync(bed);
-                await using var relay = bed.Relay(("Relay__SnapshotChunk", "20"), ("Relay__LeaseTimeout", "00:00:00.500"));
+                await using var relay = bed.Relay(("Relay__SnapshotChunk", "5"), ("Relay__LeaseTimeout", "00:00:00.500"));
                 await RelayBed.EventuallyAsync(async () => string.CompareOrdinal(await AfterAsync(bed), before) > 0, "a chunk");
                 await relay.KillAsync();
             }
