@@ -62,7 +62,7 @@ public sealed record Record(
         return new Record(
             consumed.TopicPartitionOffset,
             Encoding.UTF8.GetString(consumed.Message.Key ?? throw new PoisonRecordException(consumed.TopicPartitionOffset, "The record has no key.")),
-            Required(consumed, Envelope.Type),
+            Text(consumed, Envelope.Type),
             int.TryParse(Required(consumed, Envelope.Sequence), NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)
                 ? sequence
                 : throw new PoisonRecordException(consumed.TopicPartitionOffset, $"The header {Envelope.Sequence} is not a number."),
@@ -72,16 +72,18 @@ public sealed record Record(
             headers.TryGetLastBytes(Envelope.TraceParent, out var traceParent) ? Encoding.ASCII.GetString(traceParent) : null,
             consumed.Message.Value ?? [])
         {
-            Id = Required(consumed, Envelope.Id),
+            Id = Text(consumed, Envelope.Id),
         };
     }
 
     // null: a type that this build does not know
     private object? Deserialize() => EventTypes.Find(Type) is { } type ? JsonSerializer.Deserialize(Value, type.Payload, PlatformJson.Options) : null;
 
-    private static string Required(ConsumeResult<byte[], byte[]> consumed, string header) =>
-        consumed.Message.Headers.TryGetLastBytes(header, out var value)
-            ? Encoding.UTF8.GetString(value)
+    private static string Text(ConsumeResult<byte[], byte[]> consumed, string header) => Encoding.UTF8.GetString(Required(consumed, header));
+
+    private static byte[] Required(ConsumeResult<byte[], byte[]> consumed, string header) =>
+        consumed.Message.Headers.TryGetLastBytes(header, out var value) && value is not null
+            ? value
             : throw new PoisonRecordException(consumed.TopicPartitionOffset, $"The record has no header {header}.");
 
     private static DateTimeOffset Time(ConsumeResult<byte[], byte[]> consumed, string header) =>

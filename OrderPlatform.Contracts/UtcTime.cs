@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 
@@ -8,6 +9,7 @@ public static class UtcTime
 {
     private const int UpToMicroseconds = 26; // of the round-trip form: 2026-01-31T12:00:00.1234567Z
     private const int RoundTripLength = 28;
+    private const int WholeSecondsLength = 20; // 2026-01-31T12:00:00Z
 
     private static readonly string[] Read =
     [
@@ -43,6 +45,25 @@ public static class UtcTime
         }
         time = parsed.Truncated();
         return true;
+    }
+
+    /// <inheritdoc cref="TryParse(string?, out DateTimeOffset)"/>
+    /// <param name="text">UTF-8.</param>
+    public static bool TryParse(ReadOnlySpan<byte> text, out DateTimeOffset time)
+    {
+        // our own form, filled up to the round-trip one, which is read several times faster than a custom one
+        if (text.Length is WholeSecondsLength or > WholeSecondsLength + 1 and <= RoundTripLength && text[^1] == 'Z')
+        {
+            Span<byte> full = stackalloc byte[RoundTripLength];
+            "0000-00-00T00:00:00.0000000Z"u8.CopyTo(full);
+            text[..^1].CopyTo(full);
+            if (Utf8Parser.TryParse(full, out time, out var read, 'O') && read == RoundTripLength)
+            {
+                time = time.Truncated();
+                return true;
+            }
+        }
+        return TryParse(Encoding.UTF8.GetString(text), out time);
     }
 
     private static bool HasOffset(string text) => text.EndsWith('Z') || (text.Length > 6 && text[^6] is '+' or '-' && text[^3] == ':');

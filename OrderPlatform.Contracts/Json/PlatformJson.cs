@@ -52,7 +52,8 @@ public static class PlatformJson
     private sealed class UtcTimeConverter : JsonConverter<DateTimeOffset>
     {
         public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.TokenType == JsonTokenType.String && UtcTime.TryParse(reader.GetString(), out var time)
+            reader.TokenType == JsonTokenType.String
+            && (reader.HasValueSequence || reader.ValueIsEscaped ? UtcTime.TryParse(reader.GetString(), out var time) : UtcTime.TryParse(reader.ValueSpan, out time))
                 ? time
                 : throw new JsonException("A time is a string in ISO 8601 with an offset, as in 2026-01-31T12:00:00Z.");
 

@@ -11,18 +11,21 @@ using OrderPlatform.ServiceDefaults.Clients;
 namespace OrderPlatform.Projections.Rebuilding;
 
 /// <summary>
-/// Reads all partitions of a topic from given offsets on, in large batches, outside of any group. While a batch is written, the events of
-/// the next one are read from their JSON, and the one after it comes from Kafka.
+/// Reads all partitions of a topic from given offsets on, in large batches, outside of any group. While a batch is written, the next one
+/// comes from Kafka, part by part, and the events of each part are read from their JSON.
 /// </summary>
 internal sealed class TopicReader : IAsyncDisposable
 {
     // a batch holds no more than this, however many records were asked for
     private const int MaxBatchBytes = 24 * 1024 * 1024;
 
+    // what is on its way is kept small: what lives longer than a few thousand records is copied by the garbage collector, and costs memory
+    private const int PartRecords = 1000;
+
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
-    private readonly Channel<IReadOnlyList<Record>> _collected = Channel.CreateBounded<IReadOnlyList<Record>>(1);
-    private readonly Channel<IReadOnlyList<Record>> _batches = Channel.CreateBounded<IReadOnlyList<Record>>(1);
+    private readonly Channel<(List<Record> Records, bool EndsBatch)> _parts = Channel.CreateBounded<(List<Record>, bool)>(1);
+    private readonly Channel<IReadOnlyList<Record>> _batches = Channel.CreateBounded<IReadOnlyList<Record>>(0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _reading;
     private readonly string _bootstrapServers;
@@ -78,13 +81,16 @@ internal sealed class TopicReader : IAsyncDisposable
     {
         try
         {
-            await foreach (var batch in _collected.Reader.ReadAllAsync(_stopping.Token))
+            var batch = new List<Record>();
+            await foreach (var part in _parts.Reader.ReadAllAsync(_stopping.Token))
             {
-                foreach (var record in batch)
+                part.Records.ForEach(record => record.ReadAhead());
+                batch.AddRange(part.Records);
+                if (part.EndsBatch)
                 {
-                    record.ReadAhead();
+                    await _batches.Writer.WriteAsync(batch, _stopping.Token);
+                    batch = [];
                 }
-                await _batches.Writer.WriteAsync(batch, _stopping.Token);
             }
             _batches.Writer.Complete();
         }
@@ -104,37 +110,44 @@ internal sealed class TopicReader : IAsyncDisposable
             consumer.Assign(next.Select(partition => new TopicPartitionOffset(_topic, partition.Key, partition.Value)));
             while (!_stopping.IsCancellationRequested)
             {
-                if (Collect(consumer, next) is { Count: > 0 } batch)
-                {
-                    _collected.Writer.WriteAsync(batch, _stopping.Token).AsTask().GetAwaiter().GetResult();
-                }
+                CollectBatch(consumer, next);
             }
-            _collected.Writer.Complete();
+            _parts.Writer.Complete();
         }
         catch (Exception e)
         {
-            _collected.Writer.TryComplete(e);
+            _parts.Writer.TryComplete(e);
         }
     }
 
-    private List<Record> Collect(IConsumer<byte[], byte[]> consumer, Dictionary<int, long> next)
+    private void CollectBatch(IConsumer<byte[], byte[]> consumer, Dictionary<int, long> next)
     {
-        var batch = new List<Record>();
-        var (since, bytes, wait) = (Stopwatch.GetTimestamp(), 0, Poll);
-        while (batch.Count < _maxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero && consumer.Consume(wait) is { } consumed)
+        var part = new List<Record>(PartRecords);
+        var (since, count, bytes, wait) = (Stopwatch.GetTimestamp(), 0, 0, Poll);
+        while (count < _maxBatch && bytes < MaxBatchBytes && wait >= TimeSpan.Zero && consumer.Consume(wait) is { } consumed)
         {
             if (consumed.Offset > next[consumed.Partition] && consumed.Offset > _covered.GetValueOrDefault(consumed.Partition))
             {
                 throw new RebuildFailedException($"{_topic}[{consumed.Partition.Value}] begins at offset {consumed.Offset.Value}, and {next[consumed.Partition]} is needed: Kafka's retention has overtaken the rebuild. Request it again: it then reads the event log.");
             }
             next[consumed.Partition] = consumed.Offset.Value + 1;
-            since = batch.Count == 0 ? Stopwatch.GetTimestamp() : since;
-            batch.Add(Record.From(consumed));
-            bytes += batch[^1].Value.Length;
+            since = count == 0 ? Stopwatch.GetTimestamp() : since;
+            if (part.Count == PartRecords)
+            {
+                HandOn(part, endsBatch: false);
+                part = new List<Record>(PartRecords);
+            }
+            part.Add(Record.From(consumed));
+            (count, bytes) = (count + 1, bytes + part[^1].Value.Length);
             wait = Linger - Stopwatch.GetElapsedTime(since);
         }
-        return batch;
+        if (count > 0)
+        {
+            HandOn(part, endsBatch: true);
+        }
     }
+
+    private void HandOn(List<Record> part, bool endsBatch) => _parts.Writer.WriteAsync((part, endsBatch), _stopping.Token).AsTask().GetAwaiter().GetResult();
 }
 
 /// <summary>A rebuild cannot come to an end. The message is for the operator and names the mend.</summary>

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using OrderPlatform.Consuming;
 using OrderPlatform.Consuming.DeadLetters;
+using OrderPlatform.Contracts.Json;
 using OrderPlatform.ServiceDefaults.Clients;
 
 namespace OrderPlatform.Projections.SalesFacts;
@@ -12,7 +13,7 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
 {
     private static readonly string[] Tables = ["orders_analytics", "sales_hourly", "sales_daily", "sales_by_product", "orders_by_status"];
 
-    // the ids of a batch are in the statement's text: 25,000 of them need 1 MB, where ClickHouse takes 256 KB otherwise
+    // the ids of a batch are in the statement's text: 50,000 of them need 2 MB, where ClickHouse takes 256 KB otherwise
     private static readonly Dictionary<string, string> LongStatement = new() { ["max_query_size"] = "16777216" };
 
     private string Database => clickHouse.Connection.Database;
@@ -56,8 +57,9 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
     /// <summary>The last sequence of each of the orders that has facts.</summary>
     public async Task<Dictionary<string, int>> LastSequencesAsync(IEnumerable<string> orders, CancellationToken cancellation)
     {
-        // a parameter travels in the URL, where ClickHouse takes 128 KB a value (http_max_field_value_size)
-        var sql = $"SELECT max(sequence), order_id FROM orders_analytics WHERE order_id IN ({string.Join(',', orders.Distinct().Select(Quoted))}) GROUP BY order_id FORMAT JSONCompactEachRow";
+        // a parameter travels in the URL, where ClickHouse takes 128 KB a value (http_max_field_value_size); and it reads one long text in a fifth of the time that a list of as many literals takes
+        var ids = Quoted(JsonSerializer.Serialize(orders.Distinct(), PlatformJson.Options));
+        var sql = $"SELECT max(sequence), order_id FROM orders_analytics WHERE order_id IN (SELECT arrayJoin(JSONExtract({ids}, 'Array(String)'))) GROUP BY order_id FORMAT JSONCompactEachRow";
         var last = new Dictionary<string, int>();
         foreach (var row in (await clickHouse.QueryAsync(sql, parameters: null, LongStatement, cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -136,9 +138,7 @@ internal sealed class FactsTable(ClickHouseClient clickHouse)
         }
     }
 
-    // a string in an array, as TabSeparated has it
-    private static string Quoted(string text) =>
-        $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal).Replace("\t", @"\t", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
+    private static string Quoted(string text) => $"'{text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", @"\'", StringComparison.Ordinal)}'";
 
     private static long Number(string text) => long.Parse(text, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
 }
