@@ -19,7 +19,7 @@ internal sealed class TopicReader : IAsyncDisposable
     // a batch holds no more than this, however many records were asked for
     private const int MaxBatchBytes = 24 * 1024 * 1024;
 
-    // what is on its way is kept small: to hold five whole batches took the collector as much time as reading them
+    // what is on its way is kept small: what lives longer than a few thousand records is copied by the garbage collector, and costs memory
     private const int PartRecords = 1000;
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
