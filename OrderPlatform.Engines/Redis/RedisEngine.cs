@@ -40,6 +40,7 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
             Directory.CreateDirectory(dataFolder);
             await File.WriteAllTextAsync(AccessFile(dataFolder), AccessRules, cancellation);
             TornCommit.Mend(dataFolder);
+            LogFile.Extend(dataFolder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -73,7 +74,7 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
         ChildCommand.DotNet(Path.Combine(_cache.PathOf(EnginePackages.Garnet), "GarnetServer.dll"),
             "-q", "--port", $"{port}", "--bind", "127.0.0.1",
             // without the storage tier, what does not fit into the memory is dropped
-            "-m", Memory, "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder,
+            "-m", Memory, "-p", "1m", "-i", "16m", "--storage-tier", "--logdir", dataFolder, "--segment", LogFile.Segment,
             // with the default device, writes are acknowledged and not kept; after a failed recovery, the default goes on without the data
             "--aof", "--aof-commit-wait", "--device-type", "RandomAccess", "--recover", "--fail-on-recovery-error",
             "--aof-memory", "32m", "--aof-page-size", "4m",

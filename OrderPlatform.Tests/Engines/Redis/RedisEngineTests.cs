@@ -6,6 +6,8 @@ namespace OrderPlatform.Tests.Engines.Redis;
 
 public sealed class RedisEngineTests : IDisposable
 {
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -47,6 +49,24 @@ public sealed class RedisEngineTests : IDisposable
         {
             ((string?)await database.StringGetAsync($"key:{key}")).ShouldBe(value, $"key:{key}");
         }
+    }
+
+    [Fact]
+    public async Task Is_emptied_written_to_and_saved_again_and_again()
+    {
+        await using var redis = await StartAsync();
+        using var connection = await ConnectAsync(redis.Port);
+        var database = connection.GetDatabase();
+
+        for (var round = 0; round < 3; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 20_000).Select(key => database.HashSetAsync($"key:{key}", [new("round", round), new("text", "some")]))).WaitAsync(Bound, TestContext.Current.CancellationToken);
+            await database.ExecuteAsync("FLUSHALL").WaitAsync(Bound, TestContext.Current.CancellationToken);
+            await Task.WhenAll(Enumerable.Range(0, 10_000).Select(key => database.HashSetAsync($"key:{key}", [new("round", round), new("text", "some")]))).WaitAsync(Bound, TestContext.Current.CancellationToken);
+            await database.ExecuteAsync("SAVE").WaitAsync(Bound, TestContext.Current.CancellationToken);
+        }
+
+        ((int)await database.HashGetAsync("key:1", "round")).ShouldBe(2);
     }
 
     [Fact]
