@@ -15,7 +15,7 @@ internal sealed partial class MockCluster : IDisposable
     private readonly nint _cluster;
 
     static MockCluster() => NativeLibrary.SetDllImportResolver(
-        typeof(MockCluster).Assembly, (name, _, _) => name == Librdkafka ? NativeLibrary.Load(Environment.GetEnvironmentVariable(KafkaLibrary.PathVariable)!) : 0);
+        typeof(MockCluster).Assembly, (name, _, _) => name == Librdkafka && Environment.GetEnvironmentVariable(KafkaLibrary.PathVariable) is { Length: > 0 } path ? NativeLibrary.Load(path) : 0);
 
     public MockCluster(string topic, int partitions)
     {

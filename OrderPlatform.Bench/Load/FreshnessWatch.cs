@@ -44,7 +44,7 @@ internal sealed class FreshnessWatch : IAsyncDisposable
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(host.Redis);
         var watch = new FreshnessWatch(host, redis);
-        await redis.GetSubscriber().SubscribeAsync(RankingKeys.StatusChannel, (_, hint) => watch._inRedis.TryAdd(((string)hint!).Split(' ')[0], Now));
+        await redis.GetSubscriber().SubscribeAsync(new RedisChannel(RankingKeys.StatusChannel, RedisChannel.PatternMode.Literal), (_, hint) => watch._inRedis.TryAdd(((string)hint!).Split(' ')[0], Now));
         return watch;
     }
 

@@ -64,7 +64,7 @@ public sealed class DerivedAnswersTests(PlatformFixture platform)
         Of("idempotency.dedup_rate")!.ToJsonString().ShouldBe("""{"name":"idempotency.dedup_rate","store":null,"value":1,"objective":1,"met":true}""");
         slo["indicators"]!.AsArray().Where(indicator => (string)indicator!["name"]! == "cdc.slot_ready").Select(indicator => (string)indicator!["store"]!).ShouldBe(["orderplatform_relay", "orderplatform_tables"], ignoreOrder: true);
         using var http = new HttpClient(new SocketsHttpHandler());
-        var projections = (string)(await platform.RunFileAsync())["projections"]!;
+        var projections = await platform.ProjectionsAsync();
         JsonNode.Parse(await http.GetStringAsync(projections + "/slo", Cancellation))!["indicators"]!.AsArray().Count.ShouldBe(slo["indicators"]!.AsArray().Count);
     }
 

@@ -44,7 +44,7 @@ public sealed class TableSnapshotsTests(PlatformFixture platform, EngineFixture 
 
     private async Task<bool> IsToldAsync(string id)
     {
-        using var reader = new TopicReader((string)(await platform.RunFileAsync())["kafka"]!, Topics.CustomerRows);
+        using var reader = new TopicReader(await platform.KafkaAsync(), Topics.CustomerRows);
         var told = false;
         await reader.ReadToAsync(
             await reader.EndAsync(Cancellation),

@@ -28,7 +28,7 @@ public sealed class CustomerViewEndToEndTests(PlatformFixture platform, EngineFi
         var row = await RowAsync("orders", $"{Row} customers WHERE id = $1", id);
         await RelayBed.EventuallyAsync(async () => await RowAsync("views", $"{Row} customer_view WHERE id = $1", id) is { } copy && copy == row, "the customer in the view");
 
-        using var reader = new TopicReader((string)(await platform.RunFileAsync())["kafka"]!, Topics.CustomerRows);
+        using var reader = new TopicReader(await platform.KafkaAsync(), Topics.CustomerRows);
         var told = new StringBuilder();
         await reader.ReadToAsync(await reader.EndAsync(Cancellation), record => told.Append(Encoding.UTF8.GetString(record.Message.Value ?? [])), Cancellation);
         told.ToString().ShouldContain(id);

@@ -22,6 +22,12 @@ public sealed class PlatformFixture : IAsyncLifetime
     /// <summary>Npgsql connection string of the orders database.</summary>
     public async Task<string> PostgresAsync() => (string)(await RunFileAsync())["postgres"]!;
 
+    /// <summary>Kafka's host:port.</summary>
+    public async Task<string> KafkaAsync() => (string)(await RunFileAsync())["kafka"]!;
+
+    /// <summary>Where Projections answers.</summary>
+    public async Task<string> ProjectionsAsync() => (string)(await RunFileAsync())["projections"]!;
+
     /// <summary>What run.json says.</summary>
     public async Task<JsonObject> RunFileAsync() => (await _running.Value).RunFile;
 

@@ -1,3 +1,4 @@
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using OrderPlatform.Tests;
@@ -26,6 +27,12 @@ public sealed class PlatformFixture : IAsyncLifetime
 
     /// <summary>Npgsql connection string of the orders database.</summary>
     public async Task<string> PostgresAsync() => (await _running.Value).Postgres;
+
+    /// <summary>Kafka's host:port.</summary>
+    public async Task<string> KafkaAsync() => (await _running.Value).Kafka;
+
+    /// <summary>Where Projections answers.</summary>
+    public async Task<string> ProjectionsAsync() => (await _running.Value).Projections;
 
     /// <inheritdoc />
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
@@ -61,7 +68,8 @@ public sealed class PlatformFixture : IAsyncLifetime
 
             var api = platform.CreateHttpClient("api");
             api.DefaultRequestHeaders.Add("X-Api-Key", Secret);
-            return new Running(builder, api, (await platform.GetConnectionStringAsync("orders", bound.Token))!);
+            return new Running(builder, api, (await platform.GetConnectionStringAsync("orders", bound.Token))!,
+                (await platform.GetConnectionStringAsync("kafka", bound.Token))!, platform.GetEndpoint("projections", "http").ToString().TrimEnd('/'));
         }
         catch
         {
@@ -79,5 +87,5 @@ public sealed class PlatformFixture : IAsyncLifetime
         }
     }
 
-    private sealed record Running(IDistributedApplicationTestingBuilder Host, HttpClient Api, string Postgres);
+    private sealed record Running(IDistributedApplicationTestingBuilder Host, HttpClient Api, string Postgres, string Kafka, string Projections);
 }

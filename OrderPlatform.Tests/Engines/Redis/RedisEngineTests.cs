@@ -6,6 +6,7 @@ namespace OrderPlatform.Tests.Engines.Redis;
 
 public sealed class RedisEngineTests : IDisposable
 {
+    private static readonly RedisChannel News = new("news", RedisChannel.PatternMode.Literal);
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
     private readonly TemporaryFolder _folder = new();
@@ -75,11 +76,11 @@ public sealed class RedisEngineTests : IDisposable
         await using var redis = await StartAsync();
         using var connection = await ConnectAsync(redis.Port);
         var heard = new TaskCompletionSource<string>();
-        await connection.GetSubscriber().SubscribeAsync("news", (_, message) => heard.TrySetResult(message!));
+        await connection.GetSubscriber().SubscribeAsync(News, (_, message) => heard.TrySetResult(message!));
 
         var sum = await connection.GetDatabase().ScriptEvaluateAsync(
             "redis.call('SET', KEYS[1], ARGV[1]); redis.call('SET', KEYS[2], ARGV[2]); return redis.call('GET', KEYS[1]) + redis.call('GET', KEYS[2])", ["{k}1", "{k}2"], [40, 2]);
-        await connection.GetSubscriber().PublishAsync("news", "hello");
+        await connection.GetSubscriber().PublishAsync(News, "hello");
 
         ((int)sum).ShouldBe(42);
         (await heard.Task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken)).ShouldBe("hello");
