@@ -27,7 +27,9 @@ public sealed class RedisCallsTests : IDisposable
         var since = Stopwatch.GetTimestamp();
         await redis.Process.KillAsync();
 
-        await Should.ThrowAsync<TimeoutException>(() => call);
+        // the client itself ends most of such calls, and may be first
+        var lost = await Record.ExceptionAsync(() => call);
+        (lost is TimeoutException or RedisException).ShouldBeTrue($"{lost}");
         Stopwatch.GetElapsedTime(since).ShouldBeLessThan(Bound / 2);
     }
 }
