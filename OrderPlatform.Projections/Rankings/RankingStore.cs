@@ -8,7 +8,7 @@ using StackExchange.Redis;
 namespace OrderPlatform.Projections.Rankings;
 
 /// <summary>The rankings in Redis: read and written as <see cref="RankingKeys"/> says.</summary>
-/// <remarks>Every call is bounded, and those of every batch end with the connection: the client leaves calls open for ever when its server is killed.</remarks>
+/// <remarks>Every call is bounded: the client leaves calls open for ever when its server is killed.</remarks>
 internal sealed class RankingStore(IConnectionMultiplexer redis)
 {
     private const int CleaningChunk = 500;
@@ -20,7 +20,7 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     /// <summary>Finishes what a crash has cut off and gives the generation and its offsets by partition. An empty store begins a new generation.</summary>
     public async Task<(string Generation, IReadOnlyDictionary<int, long> Offsets)> ResumeAsync(CancellationToken cancellation)
     {
-        var plan = (string?)await Database.AskAsync(redis => redis.HashGetAsync(RankingKeys.State, RankingKeys.Plan), Bound, cancellation);
+        var plan = (string?)await Database.HashGetAsync(RankingKeys.State, RankingKeys.Plan).WaitAsync(Bound, cancellation);
         RedisKey[] keys = [RankingKeys.State, .. string.IsNullOrEmpty(plan) ? [] : KeysOf(plan)];
         var answer = await Database.EvaluateAsync(RankingScripts.Resume, keys, [Guid.NewGuid().ToString("N")[..8]], Bound, cancellation);
         var state = ((string[])answer!).Chunk(2).ToDictionary(field => field[0], field => field[1]);
@@ -33,20 +33,13 @@ internal sealed class RankingStore(IConnectionMultiplexer redis)
     /// <exception cref="ProgressLostException">The store is of another generation.</exception>
     public async Task<Dictionary<string, int>> SequencesAsync(string generation, IReadOnlyList<string> orderIds, CancellationToken cancellation)
     {
-        RedisKey[] keys = [.. orderIds.Select(id => (RedisKey)RankingKeys.Order(generation, id))];
-        var (current, entries) = await Database.AskAsync(
-            async redis =>
-            {
-                var current = redis.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
-                var entries = redis.StringGetAsync(keys);
-                return (await current, await entries);
-            },
-            Bound, cancellation);
-        if (current != generation)
+        var current = Database.HashGetAsync(RankingKeys.State, RankingKeys.Generation);
+        var entries = Database.StringGetAsync([.. orderIds.Select(id => (RedisKey)RankingKeys.Order(generation, id))]);
+        if (await current.WaitAsync(Bound, cancellation) != generation)
         {
             throw Lost();
         }
-        return orderIds.Zip(entries, (id, entry) => (Id: id, Entry: CachedStatus.Parse(entry)))
+        return orderIds.Zip(await entries.WaitAsync(Bound, cancellation), (id, entry) => (Id: id, Entry: CachedStatus.Parse(entry)))
             .Where(order => order.Entry is not null)
             .ToDictionary(order => order.Id, order => order.Entry!.Sequence);
     }

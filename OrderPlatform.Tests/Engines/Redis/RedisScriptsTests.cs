@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace OrderPlatform.Tests.Engines.Redis;
 
-public sealed class RedisCallsTests : IDisposable
+public sealed class RedisScriptsTests : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
@@ -27,7 +27,6 @@ public sealed class RedisCallsTests : IDisposable
         var since = Stopwatch.GetTimestamp();
         await redis.Process.KillAsync();
 
-        // the client itself ends most of such calls, and may be first
         var lost = await Record.ExceptionAsync(() => call);
         (lost is TimeoutException or RedisException).ShouldBeTrue($"{lost}");
         Stopwatch.GetElapsedTime(since).ShouldBeLessThan(Bound / 2);
