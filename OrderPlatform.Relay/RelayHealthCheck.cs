@@ -22,7 +22,7 @@ internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Or
         }
         if (now - state.LastProgress is var silent && silent > options.Value.StallBound)
         {
-            return HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: is Kafka there?{Slot(now)}");
+            return HealthCheckResult.Unhealthy($"Nothing could be published for {silent.TotalSeconds:0} s: {await CauseAsync(cancellationToken)}{Slot(now)}");
         }
         var oldWriter = await OldWriterAsync(cancellationToken);
         return new HealthCheckResult(
@@ -39,6 +39,14 @@ internal sealed class RelayHealthCheck<TState>([FromKeyedServices(Connections.Or
         state.Loss is { } loss && now - loss.At < LossIsNews
             ? $" Slot {loss.Slot} was lost at {loss.At:HH:mm:ss}Z and made again; {loss.Healing}."
             : "";
+
+    // an event is not published before the standby has it, nor is what was committed after it
+    private async Task<string> CauseAsync(CancellationToken cancellation)
+    {
+        await using var command = source.CreateCommand("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+        var waiting = (long)(await command.ExecuteScalarAsync(cancellation))!;
+        return waiting > 0 ? $"{waiting} commit(s) of PostgreSQL wait for a synchronous standby. Is it there?" : "is Kafka there?";
+    }
 
     // it holds nobody's events up but its own; only a new slot has to wait for it
     private async Task<string> OldWriterAsync(CancellationToken cancellation)

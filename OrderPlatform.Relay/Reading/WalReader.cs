@@ -9,7 +9,7 @@ namespace OrderPlatform.Relay.Reading;
 
 /// <summary>
 /// Reads the event log's inserts from a replication slot, in the order of their commits, and within a transaction as they were
-/// made. An aggregate's events are in order by that: who appends to it holds its row until the commit.
+/// made; none before PostgreSQL shows it to everybody. An aggregate's events are in order by that: who appends to it holds its row until the commit.
 /// </summary>
 /// <remarks>
 /// A transaction beyond logical_decoding_work_mem comes while it still runs (protocol version 2). Its rows are passed over then: at
@@ -24,9 +24,8 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
 
     private const int FlagsLength = 1;
     private const int LsnLength = sizeof(ulong);
+    private const int TimeLength = sizeof(long);
     private const int RowHeaderLength = sizeof(uint) + 1 + sizeof(short); // relation, 'N', number of columns
-
-    private static readonly TimeSpan VisibilityPoll = TimeSpan.FromMilliseconds(5);
 
     private readonly Dictionary<uint, RunningTransaction> _transactions = [];
     private byte[] _buffer = new byte[16 * 1024];
@@ -43,14 +42,20 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
     /// <summary>Hands over what the slot tells, for ever: all that has come by then at once. It waits while nobody takes it.</summary>
     public async Task ReadAsync(ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
+        await using var visibility = await Visibility.OpenAsync(source, cancellation);
         await using var stream = replication.StartLogicalReplication(new PgOutputReplicationSlot(slot), cancellation, options: PgOutput.OptionsFor(Publication)).GetAsyncEnumerator(cancellation);
         while (await NextAsync(stream, pieces, cancellation))
         {
             var message = await WholeAsync(stream.Current.Data);
+            if (message.Span[0] == PgOutput.Begin && TransactionIn(message.Span) is var begun && !visibility.Shows(begun))
+            {
+                await HandOverAsync(pieces, cancellation);
+                await visibility.UntilShownAsync(begun, cancellation);
+            }
             Follow(message.Span);
             if (message.Span[0] == PgOutput.StreamCommit)
             {
-                await EndRunningAsync(message, pieces, cancellation);
+                await EndRunningAsync(message, visibility, pieces, cancellation);
             }
             if (_events.Count >= pieceSize)
             {
@@ -78,6 +83,14 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
             throw;
         }
         return await more;
+    }
+
+    private async ValueTask HandOverAsync(ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
+    {
+        if (_events.Count > 0 || _end is not null)
+        {
+            await pieces.WriteAsync(TakePiece(), cancellation);
+        }
     }
 
     private WalPiece TakePiece()
@@ -178,9 +191,10 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
         }
     }
 
-    private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
+    private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, Visibility visibility, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         var (transaction, commit, end) = StreamCommitIn(bytes.Span);
+        await visibility.UntilShownAsync(transaction, cancellation);
         _transactions.Remove(transaction, out var ended);
         _position = new WalPosition(commit, 0);
         if (ended?.TransactionId is { } transactionId)
@@ -194,7 +208,6 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
     private async Task HandOverFromLogAsync(ulong transactionId, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
-        await UntilVisibleAsync(connection, transactionId, cancellation);
         var last = 0L;
         IReadOnlyList<LoggedEvent> piece;
         do
@@ -208,23 +221,9 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
                     Add(logged);
                 }
             }
-            if (_events.Count > 0)
-            {
-                await pieces.WriteAsync(TakePiece(), cancellation);
-            }
+            await HandOverAsync(pieces, cancellation);
         }
         while (piece.Count == pieceSize);
-    }
-
-    // PostgreSQL shows a transaction's rows a moment after its commit is in the WAL; while it waits for a synchronous standby, much later
-    private static async Task UntilVisibleAsync(NpgsqlConnection connection, ulong transactionId, CancellationToken cancellation)
-    {
-        await using var command = new NpgsqlCommand("SELECT pg_visible_in_snapshot($1, pg_current_snapshot())", connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = transactionId, NpgsqlDbType = NpgsqlDbType.Xid8 });
-        while (await command.ExecuteScalarAsync(cancellation) is not true)
-        {
-            await Task.Delay(VisibilityPoll, cancellation);
-        }
     }
 
     private async Task<IReadOnlyList<LoggedEvent>> PieceAsync(NpgsqlConnection connection, ulong transactionId, long after, CancellationToken cancellation)
@@ -240,6 +239,13 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
             piece.Add(LoggedEvent.Read(reader, first: 0));
         }
         return piece;
+    }
+
+    private static uint TransactionIn(ReadOnlySpan<byte> begin)
+    {
+        var message = new PgOutput(begin);
+        message.Skip(LsnLength + TimeLength);
+        return message.TransactionId();
     }
 
     private static (uint Transaction, NpgsqlLogSequenceNumber Commit, NpgsqlLogSequenceNumber End) StreamCommitIn(ReadOnlySpan<byte> bytes)

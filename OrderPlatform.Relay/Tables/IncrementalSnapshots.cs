@@ -10,8 +10,6 @@ namespace OrderPlatform.Relay.Tables;
 /// <param name="kafka">host:port[,host:port].</param>
 internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka, int chunkSize, TimeProvider clock, ILogger log)
 {
-    private static readonly TimeSpan SettledPoll = TimeSpan.FromMilliseconds(10);
-
     private readonly Channel<bool> _wanted = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private volatile SnapshotWindow? _window;
     private volatile TableSnapshot? _next;
@@ -104,7 +102,8 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
         var window = new SnapshotWindow(snapshot.Table, [.. key.Select(column => column.Name)]);
         (_next, _window) = (null, window);
         await new Watermark(window.Id, IsHigh: false).SendAsync(source, cancellation);
-        await UntilSettledAsync(connection, cancellation);
+        // a change may stand before the watermark and still be hidden: the old row would be published behind the new one
+        await window.Opened.WaitAsync(cancellation);
         await using (var transaction = await connection.BeginTransactionAsync(cancellation))
         {
             await ExecuteAsync(connection, PostgresText.SetLocal, cancellation);
@@ -114,19 +113,6 @@ internal sealed class IncrementalSnapshots(NpgsqlDataSource source, string kafka
         await new Watermark(window.Id, IsHigh: true).SendAsync(source, cancellation);
         await window.Published.WaitAsync(cancellation);
         _window = null;
-    }
-
-    // The WAL tells of a commit a moment before PostgreSQL shows it, with a synchronous standby long before. What stands in the WAL before
-    // the low watermark must be shown to the reading, so it waits for every transaction that may have written there.
-    private static async Task UntilSettledAsync(NpgsqlConnection connection, CancellationToken cancellation)
-    {
-        await using var now = new NpgsqlCommand("SELECT pg_current_xact_id()::text", connection);
-        var last = (string)(await now.ExecuteScalarAsync(cancellation))!;
-        await using var settled = new NpgsqlCommand("SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8", connection) { Parameters = { new() { Value = last } } };
-        while (await settled.ExecuteScalarAsync(cancellation) is not true)
-        {
-            await Task.Delay(SettledPoll, cancellation);
-        }
     }
 
     private TableChange Change(TableName table, Operation operation, IReadOnlyList<KeyColumn> key, TableRow row) => new(

@@ -9,6 +9,7 @@ namespace OrderPlatform.Relay.Tables;
 /// <param name="key">Names of the primary key's columns.</param>
 internal sealed class SnapshotWindow(TableName table, IReadOnlyList<string> key)
 {
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _published = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile IReadOnlyList<TableChange> _read = [];
     private HashSet<string>? _changed;
@@ -17,6 +18,9 @@ internal sealed class SnapshotWindow(TableName table, IReadOnlyList<string> key)
     /// <summary>Names it in its watermarks.</summary>
     public Guid Id { get; } = Guid.NewGuid();
 
+    /// <summary>Completed once the low watermark has come: PostgreSQL shows to everybody what stands before it.</summary>
+    public Task Opened => _opened.Task;
+
     /// <summary>Completed once the chunk is published.</summary>
     public Task Published => _published.Task;
 
@@ -24,7 +28,11 @@ internal sealed class SnapshotWindow(TableName table, IReadOnlyList<string> key)
     public void Read(IReadOnlyList<TableChange> changes) => _read = changes;
 
     /// <summary>The low watermark has come.</summary>
-    public void Open() => _changed = [];
+    public void Open()
+    {
+        _changed = [];
+        _opened.SetResult();
+    }
 
     /// <summary>The stream has told a change.</summary>
     public void Passed(TableChange change)

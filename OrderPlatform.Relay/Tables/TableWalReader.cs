@@ -14,7 +14,7 @@ namespace OrderPlatform.Relay.Tables;
 /// <param name="Heartbeat">The heartbeat that the transaction was, if it was one.</param>
 internal readonly record struct TableEntry(WalPosition Position, TableChange? Change, Watermark? Watermark, NpgsqlLogSequenceNumber End, Heartbeat? Heartbeat);
 
-/// <summary>Reads the changes of tables from a replication slot, in the order of their commits, and within a transaction as they were made.</summary>
+/// <summary>Reads the changes of tables from a replication slot, in the order of their commits, and within a transaction as they were made; none before PostgreSQL shows it to everybody.</summary>
 /// <remarks>
 /// Protocol version 1, values as text: a transaction comes whole at its commit. PostgreSQL keeps a large one on its own disk until then
 /// (logical_decoding_work_mem) and tells it change by change, so nothing here grows with it.
@@ -34,11 +34,13 @@ internal sealed class TableWalReader(NpgsqlDataSource source, LogicalReplication
     public async Task ReadAsync(ChannelWriter<TableEntry> entries, CancellationToken cancellation)
     {
         var options = new PgOutputReplicationOptions(Publication, PgOutputProtocolVersion.V1, binary: false, messages: true);
+        await using var visibility = await Visibility.OpenAsync(source, cancellation);
         await foreach (var message in replication.StartReplication(new PgOutputReplicationSlot(slot), options, cancellation))
         {
             switch (message)
             {
                 case BeginMessage begin:
+                    await visibility.UntilShownAsync(begin.TransactionXid, cancellation);
                     _position = new WalPosition(begin.TransactionFinalLsn, 0);
                     _begun = new ChangeSource(new DateTimeOffset(begin.TransactionCommitTimestamp, TimeSpan.Zero), ChangeSource.Streamed, begin.TransactionFinalLsn, null, begin.TransactionXid);
                     _heartbeat = null;

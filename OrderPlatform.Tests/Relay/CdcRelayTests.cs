@@ -221,34 +221,39 @@ public sealed class CdcRelayTests(EngineFixture engines)
         published.Sequences()["large"].Count(sequence => sequence <= done).ShouldBe(done, "what the position covers is not repeated");
     }
 
-    [Fact]
-    public async Task A_large_transaction_that_waits_for_a_standby_is_read_once_PostgreSQL_shows_it()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(1000)] // told while it runs, and read from the log itself
+    public async Task What_waits_for_a_standby_is_published_once_PostgreSQL_shows_it(int events)
     {
         await using var bed = await RelayBed.WithOwnPostgresAsync(engines);
         // everybody else's commits wait for nobody
         await bed.Database.ExecuteAsync($"ALTER DATABASE {bed.Database.Name} SET logical_decoding_work_mem = '64kB'; ALTER DATABASE {bed.Database.Name} SET synchronous_commit = local", Cancellation);
         bed.Database.Source.Clear();
-        await using var relay = bed.Relay(RelayMode.Cdc, ("Relay__LeaseTimeout", "00:00:10"));
+        await using var relay = bed.Relay(RelayMode.Cdc, ("Relay__LeaseTimeout", "00:00:10"), ("Relay__StallBound", "00:00:02"));
         await bed.SlotEventuallyAsync("confirmed_flush_lsn IS NOT NULL AND active");
-        await bed.Database.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", Cancellation);
-        await bed.Database.ExecuteAsync("SELECT pg_reload_conf()", Cancellation);
-        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync("SELECT current_setting('synchronous_standby_names')") is "nobody", "the setting");
+        await SetStandbyAsync(bed, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "nobody");
         await using var writer = await bed.Database.Source.OpenConnectionAsync(Cancellation);
         await using (var waits = new NpgsqlCommand("SET synchronous_commit = on", writer))
         {
             await waits.ExecuteNonQueryAsync(Cancellation);
         }
-        var committing = LargeAsync(writer, 1, 1000);
+        var committing = LargeAsync(writer, 1, events);
         await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT count(*) FROM pg_stat_activity WHERE pid = {writer.ProcessID} AND wait_event = 'SyncRep'") is 1L, "a commit that waits");
-        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync($"SELECT stream_count FROM pg_stat_replication_slots WHERE slot_name = '{bed.Database.Name}'") is > 0L, "changes told before their commit");
+        await bed.AppendAsync("o-behind", 1);
+        using var published = new PublishedEvents(bed.Kafka);
+        await RelayBed.EventuallyAsync(async () =>
+        {
+            published.Until(_ => true);
+            return published.All.Count > 0 || (await relay.HealthAsync(Cancellation) is (HttpStatusCode.ServiceUnavailable, var text) && text.Contains("wait for a synchronous standby", StringComparison.Ordinal));
+        }, "the relay to say what it waits for");
+        published.All.ShouldBeEmpty("published before PostgreSQL shows it");
         committing.IsCompleted.ShouldBeFalse();
-        await bed.Database.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names", Cancellation);
-        await bed.Database.ExecuteAsync("SELECT pg_reload_conf()", Cancellation);
+        await SetStandbyAsync(bed, "ALTER SYSTEM RESET synchronous_standby_names", "");
         await committing;
 
-        using var published = new PublishedEvents(bed.Kafka);
-        published.Until(read => read["large"].Contains(1000));
-        published.WithoutRepeats()["large"].ShouldBe(Enumerable.Range(1, 1000));
+        published.Until(read => read["large"].Contains(events) && read["o-behind"].Contains(1));
+        published.WithoutRepeats()["large"].ShouldBe(Enumerable.Range(1, events));
     }
 
     [Fact]
@@ -288,6 +293,13 @@ public sealed class CdcRelayTests(EngineFixture engines)
         await RelayBed.EventuallyAsync(async () => await stranger.HealthAsync(Cancellation) is (HttpStatusCode.ServiceUnavailable, var text) && text.Contains("belongs to another database", StringComparison.Ordinal), "the refusal");
         await AppendAsync(bed, 1, 20);
         Published(bed, 20);
+    }
+
+    private static async Task SetStandbyAsync(RelayBed bed, string set, string expected)
+    {
+        await bed.Database.ExecuteAsync(set, Cancellation);
+        await bed.Database.ExecuteAsync("SELECT pg_reload_conf()", Cancellation);
+        await RelayBed.EventuallyAsync(async () => await bed.ScalarAsync("SELECT current_setting('synchronous_standby_names')") as string == expected, "the setting");
     }
 
     private static async Task AppendAsync(RelayBed bed, int first, int last)

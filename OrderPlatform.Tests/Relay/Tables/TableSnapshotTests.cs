@@ -112,18 +112,24 @@ public sealed class TableSnapshotTests(EngineFixture engines)
         // everybody else's commits wait for nobody
         await bed.ExecuteAsync($"ALTER DATABASE {bed.Database.Name} SET synchronous_commit = local");
         bed.Database.Source.Clear();
-        await bed.ProductsAsync(1, 10);
-        await using var relay = bed.Relay(("Relay__LeaseTimeout", "00:00:10"));
-        await bed.PublishedAsync();
+        const int Rows = 500;
+        await bed.ProductsAsync(1, Rows);
+        await using (var first = bed.Relay(("Relay__SnapshotChunk", "1")))
+        {
+            await bed.PublishedAsync();
+            await bed.SignalAsync(CapturedTables.Products);
+            await RelayBed.EventuallyAsync(async () => await AfterAsync(bed) != "", "a snapshot that is under way");
+            await first.KillAsync();
+        }
         await SetStandbyAsync(bed, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "nobody");
         await using var writer = await bed.Database.Source.OpenConnectionAsync(Cancellation);
-        await using var waits = new NpgsqlCommand("SET synchronous_commit = on; UPDATE products SET version = 2 WHERE id = 'p-000005'", writer);
+        await using var waits = new NpgsqlCommand($"SET synchronous_commit = on; UPDATE products SET version = 2 WHERE id = 'p-{Rows:000000}'", writer);
         var committing = waits.ExecuteNonQueryAsync(Cancellation);
-        await RelayBed.EventuallyAsync(async () => (await bed.RecordsAsync(CapturedTables.Products)).Any(record => TablesBed.Op(record) == "u"), "the update in the stream");
+        await RelayBed.EventuallyAsync(async () => await bed.Bed.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") is 1L, "a commit that waits");
 
-        await bed.SignalAsync(CapturedTables.Products);
-        await RelayBed.EventuallyAsync(async () => await bed.Bed.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_snapshot_xmin(pg_current_snapshot()) >%' AND pid <> pg_backend_pid()") is > 0L
-            || (await bed.RecordsAsync(CapturedTables.Products)).Any(record => TablesBed.Op(record) == "r" && (string)TablesBed.Value(record)["source"]!["snapshot"]! == "incremental"), "the snapshot to wait, or not to");
+        await using var relay = bed.Relay(("Relay__SnapshotChunk", $"{Rows}"), ("Relay__LeaseTimeout", "00:00:10"));
+        await RelayBed.EventuallyAsync(async () => await bed.Bed.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%indisprimary%' AND state = 'idle' AND state_change < now() - interval '500 ms'") is > 0L, "the next chunk to wait");
+        (await bed.RecordsAsync(CapturedTables.Products)).ShouldNotContain(record => TablesBed.Op(record) == "u", "published before PostgreSQL shows it");
         committing.IsCompleted.ShouldBeFalse();
         await SetStandbyAsync(bed, "ALTER SYSTEM RESET synchronous_standby_names", "");
         await committing;
