@@ -1,6 +1,7 @@
 using System.CommandLine;
 using OrderPlatform.Engines;
 using OrderPlatform.Engines.ClickHouse;
+using OrderPlatform.Engines.Getting;
 using OrderPlatform.Engines.Kafka;
 using OrderPlatform.Engines.Postgres;
 using OrderPlatform.Engines.Processes;
@@ -22,6 +23,12 @@ var data = new Option<string?>("--data") { Description = "Folder for its data (d
 var autoCreate = new Option<bool>("--auto-create-topics") { Description = "kafka: make a topic when a client asks for one that does not exist" };
 var root = new RootCommand("Runs one embedded engine in the foreground, on 127.0.0.1, until Ctrl-C or SIGTERM. It is fetched on first use.") { name, port, data, autoCreate, advertisedPort };
 root.SetAction((parsed, _) => RunAsync(parsed.GetValue(name)!, parsed.GetValue(port), parsed.GetValue(data), parsed.GetValue(autoCreate), parsed.GetValue(advertisedPort)));
+
+var kept = new Argument<string>("kept") { Description = "Folder that keeps what was compiled" };
+var folders = new Argument<string[]>("folders") { Description = "Folders of assemblies" };
+var compile = new Command("compile", "Compiles assemblies ahead of time, in place (ReadyToRun). A build of the host does it to the services.") { kept, folders };
+compile.SetAction((parsed, cancellation) => ReadyToRun.CompileAsync(parsed.GetValue(folders)!, parsed.GetValue(kept)!, EngineCache.User, cancellation));
+root.Subcommands.Add(compile);
 
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])

@@ -28,6 +28,8 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan AfterFailure = TimeSpan.FromMilliseconds(100);
+
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
     private Task _writing = Task.CompletedTask;
 
@@ -104,7 +106,7 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
             var written = await WriteAsync(batch.ConvertAll(one => one.Order));
             batch.ForEach(one => one.Outcome.SetResult(written.Contains(one.Order.Request) ? one.Order.Answer : null));
         }
-        catch (PostgresException e)
+        catch (PostgresException e) when (!IsAway(e))
         {
             log.LogWarning("A batch of {Orders} orders was refused, each is placed alone: {Reason}", batch.Count, e.MessageText);
             batch.ForEach(one => one.Outcome.SetResult(null));
@@ -112,12 +114,20 @@ internal sealed class OrderBatches(IdempotentWrites writes, IOptions<OrderOption
         catch (Exception e)
         {
             batch.ForEach(one => one.Outcome.SetException(e));
+            if (e is NpgsqlException)
+            {
+                // orders that come meanwhile are one batch: a server that starts has better to do than to turn each of them away
+                await Task.Delay(AfterFailure, CancellationToken.None);
+            }
         }
         finally
         {
             free.Release();
         }
     }
+
+    // 57P: the server is being shut down or started; 53: it has no connection left, or no memory, or no disk
+    private static bool IsAway(PostgresException e) => e.SqlState is ['5', '7', 'P', ..] or ['5', '3', ..];
 
     private async Task<IReadOnlySet<IdempotentRequest>> WriteAsync(List<PlacedOrder> orders)
     {

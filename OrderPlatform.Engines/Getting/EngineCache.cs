@@ -21,6 +21,9 @@ public sealed class EngineCache(string root, GettingProgress progress)
     /// <summary>Where its folders are.</summary>
     public string Root => root;
 
+    /// <summary>Where it tells what takes time.</summary>
+    internal GettingProgress Progress => progress;
+
     /// <summary>The package's folder, there or not.</summary>
     public string PathOf(EnginePackage package) => Path.Combine(root, $"{package.Id}-{package.Version}");
 
@@ -68,7 +71,7 @@ public sealed class EngineCache(string root, GettingProgress progress)
             var unpacked = Path.Combine(partial, "unpacked");
             Archive.CreateOpenDirectory(unpacked);
             await Archive.UnpackAsync(archive, unpacked, package.Place, cancellation);
-            Directory.Move(await package.FinishAsync(unpacked, progress, cancellation), PathOf(package));
+            Directory.Move(await package.FinishAsync(unpacked, this, cancellation), PathOf(package));
             progress.Done(title, $"done, in {PathOf(package)}");
         }
         finally

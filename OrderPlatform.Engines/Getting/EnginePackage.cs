@@ -11,8 +11,8 @@ public sealed record EnginePackage(string Id, string Title, string Version, IPac
     /// <summary>Gives the place of a file of the package below the cache folder, or null when the file is not needed.</summary>
     public Func<string, string?> Place { get; init; } = path => path;
 
-    /// <summary>The last step on the unpacked folder (links, a build); gives the folder that appears in the cache.</summary>
-    public Func<string, GettingProgress, CancellationToken, Task<string>> FinishAsync { get; init; } = (folder, _, _) => Task.FromResult(folder);
+    /// <summary>The last step on the unpacked folder (links, a build), which may get what it needs from the cache; gives the folder that appears in the cache.</summary>
+    public Func<string, EngineCache, CancellationToken, Task<string>> FinishAsync { get; init; } = (folder, _, _) => Task.FromResult(folder);
 }
 
 /// <summary>Where packages come from: a package manager that the user has set up (registry, proxy, certificates, sign-in).</summary>

@@ -31,11 +31,33 @@ public static class EnginePackages
         _ => null,
     };
 
-    /// <summary>Garnet, the server of the Redis protocol: one package for all platforms, of which this platform's part is kept.</summary>
-    public static EnginePackage Garnet { get; } = new("garnet", "Garnet (Redis)", "2.2.5", new NuGetSource("garnet-server", "2.2.5"), 113_757_128,
+    /// <summary>.NET's ahead-of-time compiler (ReadyToRun) for this platform; null when there is none.</summary>
+    public static EnginePackage? Crossgen { get; } = Platform switch
+    {
+        "linux-x64" => new("crossgen2", ".NET's ahead-of-time compiler", "10.0.12", new NuGetSource("microsoft.netcore.app.crossgen2.linux-x64", "10.0.12"), 12_411_276,
+            "hBrbpFloNh3BlCDLxPff3ElYmGUuQM2ZTKlYRtGXYak9e+0nDMSmtQcxApMf06f8M4mGyEsGCSscW0BnuJuE2g==")
+        {
+            Place = path => path is "tools/crossgen2" or "tools/libjitinterface_x64.so" or "tools/libclrjit_unix_x64_x64.so" ? Path.GetFileName(path) : null,
+            FinishAsync = (folder, _, _) =>
+            {
+                // NuGet's files have no modes
+                File.SetUnixFileMode(Path.Combine(folder, "crossgen2"), File.GetUnixFileMode(folder));
+                return Task.FromResult(folder);
+            },
+        },
+        _ => null,
+    };
+
+    /// <summary>Garnet, the server of the Redis protocol: one package for all platforms, of which this platform's part is kept, compiled for it.</summary>
+    public static EnginePackage Garnet { get; } = new("garnet-compiled", "Garnet (Redis)", "2.2.5", new NuGetSource("garnet-server", "2.2.5"), 113_757_128,
         "XgcnB/HDuEPbI7U589Q3rpFuBRh3E6hD1pDrvQnRrw4KI4yCllfT/pBjEPvlbmVBDjGPBvexxcqvsoH4GEYN/g==")
     {
         Place = GarnetPlace,
+        FinishAsync = async (folder, cache, cancellation) =>
+        {
+            await ReadyToRun.CompileAsync([folder], folder + "-kept", cache, cancellation);
+            return folder;
+        },
     };
 
     private static EnginePackage PostgresFor(long packedBytes, string sha512) =>

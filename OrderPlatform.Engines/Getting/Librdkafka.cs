@@ -55,8 +55,9 @@ public static class Librdkafka
 
     private static string? CCompiler => CCompilers.FirstOrDefault(name => Tool.Find(name) is not null);
 
-    private static async Task<string> BuildAsync(string folder, GettingProgress progress, CancellationToken cancellation)
+    private static async Task<string> BuildAsync(string folder, EngineCache cache, CancellationToken cancellation)
     {
+        var progress = cache.Progress;
         const string Title = "Building librdkafka 2.15.1";
         var log = Path.Combine(Path.GetTempPath(), $"librdkafka-build-{Environment.ProcessId}.log");
         var files = Directory.GetFiles(Path.Combine(folder, "src"), "*.c", SearchOption.AllDirectories).Length;

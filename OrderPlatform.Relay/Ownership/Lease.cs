@@ -18,7 +18,10 @@ public sealed class Lease(string name, long epoch)
     /// <summary>This ownership's number.</summary>
     public long Epoch => epoch;
 
-    /// <summary>Takes the lease when its holder has been silent for <paramref name="timeout"/> by PostgreSQL's clock.</summary>
+    /// <summary>
+    /// Takes the lease when its holder has been silent for <paramref name="timeout"/> by PostgreSQL's clock, or when its backend is gone: then its process
+    /// has died, or finds out at its next write that the lease is lost.
+    /// </summary>
     /// <param name="connection">The connection that will publish: its backend is the one to be ended by a successor.</param>
     /// <param name="ended">
     /// The epoch of an ownership of the caller's own, of which nothing runs any more: it need not run out, should its release have failed. 0: none.
@@ -29,7 +32,10 @@ public sealed class Lease(string name, long epoch)
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
         await using var take = new NpgsqlCommand(
             """
-            WITH before AS (SELECT name, backend_pid, backend_start FROM relay_lease WHERE name = $1 AND (heartbeat_at < now() - $2 OR epoch = $4) FOR UPDATE SKIP LOCKED)
+            WITH before AS (
+                SELECT name, backend_pid, backend_start FROM relay_lease WHERE name = $1 AND (heartbeat_at < now() - $2 OR epoch = $4 OR NOT EXISTS (
+                    SELECT FROM pg_stat_activity AS holder WHERE pid = backend_pid AND coalesce(holder.backend_start, relay_lease.backend_start) = relay_lease.backend_start))
+                FOR UPDATE SKIP LOCKED)
             UPDATE relay_lease SET epoch = epoch + 1, holder = $3, heartbeat_at = clock_timestamp(), backend_pid = pg_backend_pid(),
                 backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
             FROM before WHERE relay_lease.name = before.name

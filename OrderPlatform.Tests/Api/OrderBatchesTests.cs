@@ -211,6 +211,29 @@ public sealed class OrderBatchesTests(EngineFixture engines)
         await OrdersShouldBeAsync(database, placing.Count);
     }
 
+    [Fact]
+    public async Task A_server_that_turns_everybody_away_is_asked_once_for_all_who_wait()
+    {
+        await using var database = await OrdersDatabase.CreateAsync(engines, Cancellation);
+        var role = database.Name + "_none";
+        await database.ExecuteAsync($"CREATE ROLE {role} LOGIN PASSWORD 'secret' CONNECTION LIMIT 0", Cancellation);
+        var asked = 0;
+        var builder = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Username = role, Password = null }.ConnectionString);
+        builder.UsePasswordProvider(_ => "secret", (_, _) => ValueTask.FromResult(Interlocked.Increment(ref asked) > 0 ? "secret" : ""));
+        await using var refused = builder.Build();
+        await using var replica = new PlacingReplica(refused);
+        var placing = Enumerable.Range(0, 20).Select(key => replica.PlaceAsync($"key-{key}")).ToList();
+
+        await replica.StartAsync();
+
+        foreach (var one in placing)
+        {
+            (await Should.ThrowAsync<PostgresException>(one)).SqlState.ShouldBe(PostgresErrorCodes.TooManyConnections);
+        }
+        asked.ShouldBe(1);
+        await database.ExecuteAsync($"DROP ROLE {role}", Cancellation);
+    }
+
     private static string OrderOf(string customer) => TwoCds.Replace("c-1", customer, StringComparison.Ordinal);
 
     private static async Task<ProblemException> ShouldBeRefusedAsync(Task<Answer> placing, int status)

@@ -79,6 +79,26 @@ public sealed class EventRelayTests(EngineFixture engines) : IAsyncLifetime
     [Theory]
     [InlineData(RelayMode.Polling)]
     [InlineData(RelayMode.Cdc)]
+    public async Task A_killed_holder_is_replaced_without_waiting_for_its_lease_to_run_out(RelayMode mode)
+    {
+        (string, string) longLease = ("Relay__LeaseTimeout", "00:01:00");
+        await using var first = _bed.Relay(mode, longLease);
+        await _bed.AppendAsync("o-1", 1);
+        using var published = new PublishedEvents(_bed.Kafka);
+        published.Until(read => read["o-1"].Contains(1));
+        await using var second = _bed.Relay(mode, longLease);
+        await RelayBed.EventuallyAsync(async () => (await second.HealthAsync(Cancellation))?.Text.Contains("standing by", StringComparison.Ordinal) == true, "the second relay standing by");
+
+        await first.KillAsync();
+        await _bed.AppendAsync("o-1", 2);
+
+        published.Until(read => read["o-1"].Contains(2));
+        (await EpochAsync()).ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData(RelayMode.Polling)]
+    [InlineData(RelayMode.Cdc)]
     public async Task A_stopped_holder_is_replaced_within_seconds_and_writes_nothing_when_it_wakes(RelayMode mode)
     {
         await using var first = _bed.Relay(mode);

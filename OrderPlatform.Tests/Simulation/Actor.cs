@@ -29,6 +29,9 @@ internal abstract class Actor(World world, string name)
     /// <summary>It has come to its end; a service never does.</summary>
     public bool IsOver { get; private set; }
 
+    /// <summary>Whether it has begun, and neither ended nor crashed since.</summary>
+    protected bool IsRunning => _steps is not null;
+
     /// <summary>Whether it starts over when it ends or crashes.</summary>
     protected virtual bool IsService => true;
 

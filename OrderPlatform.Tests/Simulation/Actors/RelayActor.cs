@@ -103,7 +103,7 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
     private bool TryTakeLease()
     {
         using var transaction = World.Postgres.Begin();
-        var isHeld = World.Lease.Find(Row) is { } row && row.HeartbeatAt >= World.Now - LeaseTimeout && row.Epoch != _epoch;
+        var isHeld = World.Lease.Find(Row) is { Backend: { } holder } row && row.HeartbeatAt >= World.Now - LeaseTimeout && row.Epoch != _epoch && holder.HasBackend(World.Random);
         if (isHeld || !transaction.TryLock(World.Lease, Row))
         {
             return false;
@@ -119,6 +119,9 @@ internal sealed class RelayActor(World world, string name) : Actor(world, name)
         Trace?.Say(Name, $"takes the lease, epoch {_epoch}");
         return true;
     }
+
+    // A connection may also be cut while its process lives: it finds out later than others do.
+    private bool HasBackend(Random random) => IsRunning && !_isTerminated && !(World.IsChaos && random.Next(50) == 0);
 
     // Its heart beats beside its work: one that was stopped may do some steps before it finds out that its time is over.
     private bool TryBeat()
