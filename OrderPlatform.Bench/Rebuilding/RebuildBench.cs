@@ -126,7 +126,9 @@ public static class RebuildBench
     {
         for (var quiet = 0; quiet < 3;)
         {
-            var health = await http.GetStringAsync(new Uri(projections, "/health"), cancellation);
+            // red as it may be meanwhile, such as when Redis answers late
+            using var response = await http.GetAsync(new Uri(projections, "/health"), cancellation);
+            var health = await response.Content.ReadAsStringAsync(cancellation);
             quiet = RebuildableProjections.All.All(projection => health.Contains($"{projection} lags 0 records", StringComparison.Ordinal)) ? quiet + 1 : 0;
             await Task.Delay(Poll, cancellation);
         }

@@ -18,7 +18,7 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
     private readonly EngineCache _cache = cache ?? EngineCache.User;
 
     /// <summary>How much of its data and their former versions is kept in memory, as Garnet writes sizes; it takes what it needs of that. The rest is on the disk.</summary>
-    public string Memory { get; init; } = "512m";
+    public string Memory { get; init; } = "2g";
 
     /// <inheritdoc />
     public string Name => "redis";
@@ -67,6 +67,10 @@ public sealed class RedisEngine(EngineCache? cache = null) : IEngine
             return false;
         }
     }
+
+    /// <summary>Whether the server says by this line that it does not start because it cannot read its own checkpoint (docs/decisions/0005).</summary>
+    public static bool IsUnreadable(string line) =>
+        line.Contains("Error during recovery of store", StringComparison.Ordinal) || line.Contains("Recovery is incomplete", StringComparison.Ordinal);
 
     private static string AccessFile(string dataFolder) => Path.Combine(dataFolder, "users.acl");
 

@@ -40,6 +40,8 @@ internal sealed class OrderViewShadow : IShadow
         await transaction.CommitAsync(cancellation);
     }
 
+    public Task FlushAsync(CancellationToken cancellation) => Task.CompletedTask;
+
     public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => PostgresProgress.SkipToAsync(_views, _name, Sink.Topics[0], offsets, cancellation);
 
     public async Task CompleteAsync(CancellationToken cancellation)

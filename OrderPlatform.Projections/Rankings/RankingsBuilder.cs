@@ -10,9 +10,9 @@ using StackExchange.Redis;
 namespace OrderPlatform.Projections.Rankings;
 
 /// <summary>
-/// Writes a generation that nobody reads yet, in large batches: the sums of a batch become commands with absolute values, which are
-/// kept as a plan in Redis and then run there, part by part. A plan that is still there is run once more before anything else, as
-/// decision 6 has it.
+/// Writes a generation that nobody reads yet. It sums up many batches before it writes: the sums become commands with absolute values,
+/// which are kept as a plan in Redis and then run there, part by part, while the next batches are summed up. A plan that is still there
+/// is run once more before anything else, as decision 6 has it.
 /// </summary>
 internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider clock, ILogger log, long epoch) : ISink
 {
@@ -23,6 +23,9 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<TopicPartition, long> _progress = [];
+    private Sums _sums = new(clock);
+    private Sums _written = new(clock); // or being written
+    private Task _writing = Task.CompletedTask;
 
     public string Name => RebuildableProjections.Rankings;
 
@@ -30,12 +33,15 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
 
     public IReadOnlyList<string> Topics { get; } = [Contracts.Topics.OrderEvents];
 
-    public int MaxBatch => 25_000;
+    public int MaxBatch => 5000;
 
     public TimeSpan Linger => TimeSpan.FromMilliseconds(2);
 
     /// <summary>What it writes.</summary>
     public string Generation { get; set; } = "";
+
+    /// <summary>Events that are summed up before they are written: the more, the fewer of the same customers and products are written again and again.</summary>
+    public int SummedEvents { get; set; } = 50_000;
 
     private RedisKey State => StateOf(Generation);
 
@@ -51,6 +57,8 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
 
     public async Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation)
     {
+        await _writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        (_writing, _sums, _written) = (Task.CompletedTask, new Sums(clock), new Sums(clock));
         var state = await TakeAsync(cancellation);
         if (state.GetValueOrDefault(RankingKeys.Plan) is { Length: > 0 } plan)
         {
@@ -65,25 +73,41 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         return _progress;
     }
 
+    /// <summary>Sums up a batch. It is in Redis after <see cref="FlushAsync"/>.</summary>
     public async Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation)
     {
-        var changes = new RankingChanges(DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime));
-        var entries = await BookAsync(batch, changes, cancellation);
-        List<string[]> commands = [.. await RankingCommandsAsync(changes, cancellation), .. EntryCommands(entries)];
-        var offsets = new Dictionary<TopicPartition, long>();
-        foreach (var record in batch)
+        await BookAsync(batch, cancellation);
+        if (_sums.Events >= SummedEvents)
         {
-            offsets[record.Source.TopicPartition] = record.Source.Offset.Value + 1;
+            await BeginWritingAsync(cancellation);
         }
+    }
+
+    /// <summary>Writes all that is summed up.</summary>
+    public async Task FlushAsync(CancellationToken cancellation)
+    {
+        if (_sums.Events > 0)
+        {
+            await BeginWritingAsync(cancellation);
+        }
+        await _writing;
+    }
+
+    private async Task BeginWritingAsync(CancellationToken cancellation)
+    {
+        await _writing;
+        (_written, _sums) = (_sums, new Sums(clock));
+        _writing = WriteAsync(_written, cancellation);
+    }
+
+    private async Task WriteAsync(Sums sums, CancellationToken cancellation)
+    {
+        List<string[]> commands = [.. await RankingCommandsAsync(sums.Changes, cancellation), .. EntryCommands(sums.Entries)];
         var parts = commands.Chunk(PartCommands).Select((part, number) => new HashEntry(number, JsonSerializer.SerializeToUtf8Bytes(part))).ToArray();
-        var plan = new PendingPlan(parts.Length, offsets.ToDictionary(partition => RankingKeys.Offset + partition.Key.Partition.Value, partition => $"{partition.Value}"));
+        var plan = new PendingPlan(parts.Length, sums.Offsets.ToDictionary(partition => RankingKeys.Offset + partition.Key.Partition.Value, partition => $"{partition.Value}"));
         await Task.WhenAll(parts.Select(part => Database.HashSetAsync(Plan, [part]))).WaitAsync(Bound, cancellation);
         await RunAsync(ShadowScripts.Mark, [RankingKeys.Plan, JsonSerializer.Serialize(plan)], cancellation);
         await FinishAsync(plan, cancellation);
-        foreach (var (partition, next) in offsets)
-        {
-            _progress[partition] = next;
-        }
     }
 
     /// <summary>Moves the progress forward without a batch.</summary>
@@ -115,13 +139,13 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
         }
     }
 
-    private async Task<Dictionary<string, CachedStatus>> BookAsync(IReadOnlyList<Record> batch, RankingChanges changes, CancellationToken cancellation)
+    private async Task BookAsync(IReadOnlyList<Record> batch, CancellationToken cancellation)
     {
-        var sequences = await SequencesAsync([.. batch.Select(record => record.Key).Distinct()], cancellation);
-        var entries = new Dictionary<string, CachedStatus>();
+        var sequences = await SequencesAsync([.. batch.Select(record => record.Key).Distinct().Where(id => !_sums.Entries.ContainsKey(id) && !_written.Entries.ContainsKey(id))], cancellation);
         foreach (var record in batch)
         {
-            var last = sequences.GetValueOrDefault(record.Key);
+            _sums.Passed(record);
+            var last = (_sums.Entries.GetValueOrDefault(record.Key) ?? _written.Entries.GetValueOrDefault(record.Key))?.Sequence ?? sequences.GetValueOrDefault(record.Key);
             if (record.Sequence <= last)
             {
                 continue;
@@ -130,12 +154,10 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
             {
                 ProjectionLog.Gap(log, Name, record.Key, last, record.Sequence);
             }
-            sequences[record.Key] = record.Sequence;
             var happened = record.Read<OrderEvent>();
-            changes.Add(happened);
-            entries[record.Key] = new CachedStatus(record.Sequence, happened.NewStatus);
+            _sums.Changes.Add(happened);
+            _sums.Entries[record.Key] = new CachedStatus(record.Sequence, happened.NewStatus);
         }
-        return entries;
     }
 
     private async Task<Dictionary<string, int>> SequencesAsync(string[] orderIds, CancellationToken cancellation)
@@ -201,4 +223,24 @@ internal sealed class RankingsBuilder(IConnectionMultiplexer redis, TimeProvider
 
     /// <summary>What the state says of the plan: how many parts it has, and the offsets after them.</summary>
     private sealed record PendingPlan(int Parts, Dictionary<string, string> Offsets);
+
+    /// <summary>What some batches come to.</summary>
+    private sealed class Sums(TimeProvider clock)
+    {
+        public RankingChanges Changes { get; } = new(DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime));
+
+        /// <summary>Each order's last event.</summary>
+        public Dictionary<string, CachedStatus> Entries { get; } = [];
+
+        /// <summary>The next offsets.</summary>
+        public Dictionary<TopicPartition, long> Offsets { get; } = [];
+
+        public int Events { get; private set; }
+
+        public void Passed(Record record)
+        {
+            Offsets[record.Source.TopicPartition] = record.Source.Offset.Value + 1;
+            Events++;
+        }
+    }
 }

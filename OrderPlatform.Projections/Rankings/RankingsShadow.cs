@@ -48,6 +48,8 @@ internal sealed class RankingsShadow : IShadow
         await Database.StringSetAsync(RankingKeys.Shadow, $"{_builder.Generation} {_rebuild}").WaitAsync(Bound, cancellation);
     }
 
+    public Task FlushAsync(CancellationToken cancellation) => _builder.FlushAsync(cancellation);
+
     public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => _builder.SkipToAsync(offsets, cancellation);
 
     public Task CompleteAsync(CancellationToken cancellation) => Task.CompletedTask;

@@ -14,6 +14,9 @@ internal interface IShadow
     /// <summary>Makes the place, or finds the one that an earlier holder has made.</summary>
     Task CreateAsync(CancellationToken cancellation);
 
+    /// <summary>Writes what the sink has taken and holds back, if it does so.</summary>
+    Task FlushAsync(CancellationToken cancellation);
+
     /// <summary>What is before these offsets is in, without having been read from there: the shadow's progress goes there, where it is before.</summary>
     Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation);
 

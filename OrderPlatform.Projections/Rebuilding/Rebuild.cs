@@ -33,7 +33,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
     private long _logEnd;
     private (long Since, long Done)? _reading;
 
-    /// <summary>Events that are in the shadow.</summary>
+    /// <summary>Events that the shadow has taken.</summary>
     public long Done => _borders.Sum(partition => Math.Max(0, _next.GetValueOrDefault(partition.Key) - partition.Value.Low)) + Math.Min(_logEnd, _next.GetValueOrDefault(EventLogSource.Partition));
 
     /// <summary>Events that there were to read when it began; null before that is known.</summary>
@@ -131,6 +131,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
         {
             await WriteAsync(batch, cancellation);
         }
+        await Shadow.FlushAsync(cancellation);
         _borders = await TopicReader.BordersAsync(kafka, projection.Topic); // time has passed
         await Shadow.SkipToAsync(_borders.ToDictionary(partition => partition.Key, partition => partition.Value.Low), cancellation);
         await ResumeAsync(cancellation);
@@ -149,6 +150,7 @@ internal sealed class Rebuild(RebuildJob job, Rebuildable projection, RebuildJob
             await WriteAsync([.. within[true]], cancellation);
             if (to.All(partition => _next[partition.Key] >= partition.Value))
             {
+                await Shadow.FlushAsync(cancellation);
                 return;
             }
             batch = await reader.NextAsync(cancellation);

@@ -39,6 +39,8 @@ internal sealed class SalesFactsShadow : IShadow
 
     public Task CreateAsync(CancellationToken cancellation) => _live.CopyToAsync(_database, cancellation);
 
+    public Task FlushAsync(CancellationToken cancellation) => Task.CompletedTask;
+
     public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => PostgresProgress.SkipToAsync(_views, _name, Sink.Topics[0], offsets, cancellation);
 
     public Task CompleteAsync(CancellationToken cancellation) => Task.CompletedTask;

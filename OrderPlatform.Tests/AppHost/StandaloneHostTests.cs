@@ -111,6 +111,29 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
     }
 
     [Fact]
+    public async Task A_Redis_that_cannot_read_its_data_starts_empty_and_says_where_they_are()
+    {
+        var port = LoopbackPort.Free().ToString();
+        await using (var first = StandaloneHost.Start(_data.Path, "--api-port", port))
+        {
+            var run = await first.UpAsync(Cancellation);
+            using var redis = await ConnectionMultiplexer.ConnectAsync((string)run["redis"]!);
+            (await redis.GetDatabase().ExecuteAsync("SAVE")).ToString().ShouldBe("OK");
+        }
+        foreach (var snapshot in Directory.GetFiles(_data["redis"], "snapshot.dat*", SearchOption.AllDirectories))
+        {
+            await using var file = File.OpenWrite(snapshot);
+            file.SetLength(100);
+        }
+
+        await using var second = StandaloneHost.Start(_data.Path, "--api-port", port);
+        await second.EventuallyAsync(() => second.Output.Contains("The order platform is up", StringComparison.Ordinal), TimeSpan.FromSeconds(60), "the second start", Cancellation);
+
+        second.Output.ShouldContain("redis cannot read its data any more. They are put aside in ");
+        Directory.GetDirectories(_data.Path, "redis.unreadable-*").ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task A_second_host_on_the_same_data_is_refused_with_the_mend()
     {
         await using var first = Start();

@@ -64,9 +64,11 @@ public sealed class RankingsShadowTests : IDisposable
         var builder = BuilderOf(rankings, epoch: 2);
         await builder.ResumeAsync(Partitions, Cancellation);
 
-        await Should.ThrowAsync<ProgressLostException>(() => stale.WriteAsync(records, Cancellation));
+        await stale.WriteAsync(records, Cancellation);
+        await Should.ThrowAsync<ProgressLostException>(() => stale.FlushAsync(Cancellation));
         await Should.ThrowAsync<ProgressLostException>(() => stale.ResumeAsync(Partitions, Cancellation));
         await builder.WriteAsync(records, Cancellation);
+        await builder.FlushAsync(Cancellation);
     }
 
     [Fact]
@@ -101,6 +103,7 @@ public sealed class RankingsShadowTests : IDisposable
     {
         var shadow = ShadowOf(rankings);
         await shadow.CreateAsync(Cancellation);
+        ((RankingsBuilder)shadow.Sink).SummedEvents = 1500; // so that one part is written while the next is summed up
         return shadow;
     }
 
@@ -115,6 +118,7 @@ public sealed class RankingsShadowTests : IDisposable
             await shadow.Sink.WriteAsync(batch, Cancellation);
             done += batch.Count;
         }
+        await shadow.FlushAsync(Cancellation);
     }
 
     private async Task BuildUntilKilledAsync(RankingsInRedis rankings, List<Record> records)

@@ -95,7 +95,13 @@ internal sealed class InterruptedRebuilds : IAsyncDisposable
 
         public Task<IReadOnlyDictionary<TopicPartition, long>> ResumeAsync(IReadOnlyList<TopicPartition> partitions, CancellationToken cancellation) => shadow.Sink.ResumeAsync(partitions, cancellation);
 
-        public Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation) => ThenAsync(RebuildStep.Written, shadow.Sink.WriteAsync(batch, cancellation));
+        public async Task WriteAsync(IReadOnlyList<Record> batch, CancellationToken cancellation)
+        {
+            await shadow.Sink.WriteAsync(batch, cancellation);
+            await ThenAsync(RebuildStep.Written, shadow.FlushAsync(cancellation));
+        }
+
+        public Task FlushAsync(CancellationToken cancellation) => shadow.FlushAsync(cancellation);
 
         public Task SkipToAsync(IReadOnlyDictionary<int, long> offsets, CancellationToken cancellation) => shadow.SkipToAsync(offsets, cancellation);
 
