@@ -120,9 +120,9 @@ public sealed class StandaloneHostTests(EngineFixture engines) : IDisposable
             using var redis = await ConnectionMultiplexer.ConnectAsync((string)run["redis"]!);
             (await redis.GetDatabase().ExecuteAsync("SAVE")).ToString().ShouldBe("OK");
         }
-        foreach (var snapshot in Directory.GetFiles(_data["redis"], "snapshot.dat*", SearchOption.AllDirectories))
+        foreach (var index in Directory.GetFiles(_data["redis"], "ht.dat*", SearchOption.AllDirectories))
         {
-            await using var file = File.OpenWrite(snapshot);
+            await using var file = File.OpenWrite(index);
             file.SetLength(100);
         }
 
