@@ -47,10 +47,9 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
         while (await NextAsync(stream, pieces, cancellation))
         {
             var message = await WholeAsync(stream.Current.Data);
-            if (message.Span[0] == PgOutput.Begin && TransactionIn(message.Span) is var begun && !visibility.Shows(begun))
+            if (message.Span[0] == PgOutput.Begin)
             {
-                await HandOverAsync(pieces, cancellation);
-                await visibility.UntilShownAsync(begun, cancellation);
+                await UntilShownAsync(TransactionIn(message.Span), visibility, pieces, cancellation);
             }
             Follow(message.Span);
             if (message.Span[0] == PgOutput.StreamCommit)
@@ -83,6 +82,16 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
             throw;
         }
         return await more;
+    }
+
+    // what came before it does not wait with it
+    private async ValueTask UntilShownAsync(uint transaction, Visibility visibility, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
+    {
+        if (!visibility.Shows(transaction))
+        {
+            await HandOverAsync(pieces, cancellation);
+            await visibility.UntilShownAsync(transaction, cancellation);
+        }
     }
 
     private async ValueTask HandOverAsync(ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
@@ -194,7 +203,7 @@ internal sealed class WalReader(NpgsqlDataSource source, LogicalReplicationConne
     private async Task EndRunningAsync(ReadOnlyMemory<byte> bytes, Visibility visibility, ChannelWriter<WalPiece> pieces, CancellationToken cancellation)
     {
         var (transaction, commit, end) = StreamCommitIn(bytes.Span);
-        await visibility.UntilShownAsync(transaction, cancellation);
+        await UntilShownAsync(transaction, visibility, pieces, cancellation);
         _transactions.Remove(transaction, out var ended);
         _position = new WalPosition(commit, 0);
         if (ended?.TransactionId is { } transactionId)
