@@ -134,7 +134,7 @@ internal sealed class StandalonePlatform : IAsyncDisposable
         ["ConnectionStrings__redis"] = $"{Loopback}:{_ways["redis"]}",
         ["ConnectionStrings__clickhouse"] = $"Host={Loopback};Port={_ways["clickhouse"]};Protocol=http;Database=analytics",
         ["ORDERPLATFORM_LIBRDKAFKA"] = librdkafka,
-        // 48 MB between collections (hexadecimal), not 16: what waits to be written lives through fewer, which halves the CPU of whoever reads whole topics
+        // 48 MB between collections (hexadecimal), not 16: what waits to be written lives through fewer of them (docs/results/rebuild.md)
         ["DOTNET_GCgen0size"] = "0x3000000",
         ["ASPNETCORE_ENVIRONMENT"] = "Development",
         ["DOTNET_ENVIRONMENT"] = "Development",
